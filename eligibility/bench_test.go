@@ -1,0 +1,173 @@
+package eligibility_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/program/calendar"
+)
+
+// population returns people of whom 1.5% of the facts are unknown.
+func population(n int) []person {
+	r := rand.New(rand.NewPCG(3, 4))
+	people := make([]person, n)
+	for i := range people {
+		p := sri()
+		p.Birth = eligibility.Known(calendar.Of(1950, 1, 1).AddDays(r.IntN(20_000)))
+		p.Income = eligibility.Known(int64(r.IntN(60_000_000)))
+		p.Household = eligibility.Known(int64(r.IntN(3)))
+		p.Student, p.Official = observed(r.IntN(10) == 0), observed(r.IntN(20) == 0)
+		forget(r, &p)
+		people[i] = p
+	}
+	return people
+}
+
+func forget(r *rand.Rand, p *person) {
+	lost := func() bool { return r.IntN(1000) < 15 }
+	for _, o := range []*eligibility.Observation[bool]{&p.Student, &p.Official, &p.Aid, &p.Subsidy, &p.Grant} {
+		if lost() {
+			*o = eligibility.Observation[bool]{}
+		}
+	}
+	for _, v := range []*eligibility.Value[bool]{&p.Citizen, &p.Revoked, &p.Matched} {
+		if lost() {
+			*v = eligibility.Value[bool]{}
+		}
+	}
+	for _, v := range []*eligibility.Value[int64]{&p.Household, &p.Awards, &p.Income} {
+		if lost() {
+			*v = eligibility.Value[int64]{}
+		}
+	}
+	if lost() {
+		p.Birth = eligibility.Value[calendar.Date]{}
+	}
+	if lost() {
+		p.Category = eligibility.Value[string]{}
+	}
+}
+
+func BenchmarkDecideRow(b *testing.B) {
+	people := population(4096)
+	plan := compiled(b).Plan("join", asOf)
+	var d eligibility.Decision
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		plan.Decide(&people[i&4095], &d)
+		i++
+	}
+}
+
+// handFinding is what a hand-written function would report of a rule.
+type handFinding struct {
+	outcome eligibility.Outcome
+	missing string
+	cause   string
+}
+
+func BenchmarkHandWritten(b *testing.B) {
+	people := population(4096)
+	var findings [10]handFinding
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		handWritten(&people[i&4095], asOf, &findings)
+		i++
+	}
+}
+
+// The hand-written function of the benchmark gives the same verdicts.
+func TestHandWrittenAgrees(t *testing.T) {
+	plan := compiled(t).Plan("join", asOf)
+	var d eligibility.Decision
+	var findings [10]handFinding
+	for _, p := range population(20_000) {
+		plan.Decide(&p, &d)
+		if got := handWritten(&p, asOf, &findings); got != d.Verdict {
+			t.Fatal(got, d)
+		}
+		for i := range findings {
+			if findings[i].outcome != d.Findings[i].Outcome {
+				t.Fatal(i, findings[i], d)
+			}
+		}
+	}
+}
+
+func handWritten(p *person, asOf calendar.Date, out *[10]handFinding) eligibility.Verdict {
+	fail, pending := false, false
+	set := func(i int, known, holds bool, fact string) {
+		switch {
+		case !known:
+			out[i] = handFinding{eligibility.Undecided, fact, "not-asked"}
+			pending = true
+		case holds:
+			out[i] = handFinding{outcome: eligibility.Pass}
+		default:
+			out[i] = handFinding{outcome: eligibility.Fail}
+			fail = true
+		}
+	}
+	evidence := func(i int, o *eligibility.Observation[bool], maxDays int, fact string) {
+		v, ok := o.Value.Get()
+		set(i, ok && asOf.DaysSince(o.On) <= maxDays, !v, fact)
+	}
+	citizen, ok := p.Citizen.Get()
+	set(0, ok, citizen, "citizen")
+	birth, ok := p.Birth.Get()
+	set(1, ok, birth.AgeAt(asOf) >= 18, "birth")
+	evidence(2, &p.Student, 180, "student")
+	category, ok := p.Category.Get()
+	set(3, ok, category == "seeker" || category == "laid_off" || category == "worker", "category")
+	evidence(4, &p.Official, 90, "official")
+	household, ok := p.Household.Get()
+	set(5, ok, household <= 1, "household")
+	awards, ok1 := p.Awards.Get()
+	revoked, ok2 := p.Revoked.Get()
+	bad := ok1 && awards != 0 || ok2 && revoked
+	set(6, bad || ok1 && ok2, !bad, "awards or revoked")
+	aid, ok1 := p.Aid.Value.Get()
+	subsidy, ok2 := p.Subsidy.Value.Get()
+	grant, ok3 := p.Grant.Value.Get()
+	bad = ok1 && aid || ok2 && subsidy || ok3 && grant
+	set(7, bad || ok1 && ok2 && ok3, !bad, "aid")
+	matched, ok := p.Matched.Get()
+	set(8, ok, matched, "matched")
+	income, ok := p.Income.Get()
+	set(9, ok, income >= 0 && income <= 50_000_000, "income")
+	switch {
+	case fail:
+		return eligibility.Ineligible
+	case pending:
+		return eligibility.Pending
+	}
+	return eligibility.Eligible
+}
+
+func BenchmarkReason(b *testing.B) {
+	c := compiled(b)
+	p := sri()
+	p.Student = eligibility.Observation[bool]{}
+	d := c.Decide(&p, "join", asOf)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if c.Reason("en", d.Findings[i%10]) == "" {
+			b.Fatal("no reason")
+		}
+		i++
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	f := newFacts()
+	p := f.policy()
+	for b.Loop() {
+		if _, err := eligibility.Compile(f.schema, p, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

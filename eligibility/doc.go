@@ -1,0 +1,43 @@
+// Package eligibility decides whether a person may take part, by dated rules with
+// their legal basis, and says why in the person's language.
+//
+// A Schema names the facts. Rules are conditions on facts, as data:
+//
+//	type Jobseeker struct{ Birth calendar.Date; Studies eligibility.Observation[bool] }
+//
+//	s := eligibility.NewSchema[Jobseeker]()
+//	birth := s.Date("birth", func(j *Jobseeker) eligibility.Value[calendar.Date] {
+//		if j.Birth.IsZero() {
+//			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
+//		}
+//		return eligibility.Known(j.Birth)
+//	})
+//	student := s.Evidence("student", "dapodik", 180, func(j *Jobseeker) eligibility.Observation[bool] {
+//		return j.Studies
+//	})
+//	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
+//		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Perpres 76/2020", "3(4)b"),
+//			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
+//		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Perpres 76/2020", "3(4)c"),
+//			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
+//	}}
+//	compiled, err := eligibility.Compile(s, policy, nil)
+//
+//	d := compiled.Decide(&Jobseeker{Birth: calendar.Of(2004, 1, 1)}, "join", calendar.Of(2020, 8, 8))
+//	fmt.Println(d)
+//	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
+//	fmt.Println(compiled.Reason("en", d.Findings[0]))
+//	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
+//
+// Every rule is asked, in Kleene's three-valued logic. A rule that fails makes the
+// person ineligible; otherwise a rule that is undecided makes the decision
+// pending, with the evidence to ask for; otherwise the person is eligible. Someone
+// of whom nothing is known is always pending.
+//
+// The as-of date is the legal date: it chooses the rules in force, and ages and the
+// freshness of evidence are counted to it. Nothing reads a clock.
+//
+// A policy can also be read from JSON (ParsePolicy), which gives the same value as
+// building it in Go and so the same Digest. To decide about many people, make a
+// Plan once and give it one Decision to overwrite: that allocates nothing.
+package eligibility

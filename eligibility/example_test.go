@@ -1,0 +1,44 @@
+package eligibility_test
+
+import (
+	"fmt"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/program/calendar"
+)
+
+func Example() {
+	type Jobseeker struct {
+		Birth   calendar.Date
+		Studies eligibility.Observation[bool]
+	}
+	s := eligibility.NewSchema[Jobseeker]()
+	birth := s.Date("birth", func(j *Jobseeker) eligibility.Value[calendar.Date] {
+		if j.Birth.IsZero() {
+			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
+		}
+		return eligibility.Known(j.Birth)
+	})
+	student := s.Evidence("student", "dapodik", 180, func(j *Jobseeker) eligibility.Observation[bool] {
+		return j.Studies
+	})
+	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
+		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Perpres 76/2020", "3(4)b"),
+			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
+		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Perpres 76/2020", "3(4)c"),
+			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
+	}}
+	compiled, err := eligibility.Compile(s, policy, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	d := compiled.Decide(&Jobseeker{Birth: calendar.Of(2004, 1, 1)}, "join", calendar.Of(2020, 8, 8))
+	fmt.Println(d)
+	fmt.Println(compiled.Reason("en", d.Findings[0]))
+	fmt.Println(compiled.Reason("id", d.Findings[1]))
+	// Output:
+	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
+	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
+	// Belum dapat dinilai: student: tidak. Masih diperlukan: student (belum ditanyakan; sumber: dapodik). Dasar: Perpres 76/2020, Pasal 3(4)c.
+}

@@ -1,0 +1,210 @@
+package eligibility
+
+import (
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gelombang/gelombang/program/wording"
+)
+
+//go:embed texts.json
+var defaultTexts []byte
+
+// DefaultTexts are the package's own sentences, in Indonesian and English. An agency
+// that adds a language translates all of them.
+func DefaultTexts() (wording.Texts, error) { return wording.ParseTexts(defaultTexts) }
+
+// ruleTexts are a rule's sentences in one language, rendered once.
+type ruleTexts struct {
+	pass, fail, requirement, basis string
+}
+
+// Reason tells a reader of lang (see wording.Catalogue.Match) what a finding says: the
+// requirement, whether it is met, what is still needed, and the basis. It holds no
+// personal value. The finding is one of this policy's own decisions; for another it
+// is "".
+func (c *Compiled[E]) Reason(lang string, f Finding) string {
+	if f.rule == nil {
+		return ""
+	}
+	texts, ok := f.rule.texts[lang]
+	if !ok {
+		lang = c.texts.Match(lang)
+		texts = f.rule.texts[lang]
+	}
+	switch f.Outcome {
+	case Pass:
+		return texts.pass
+	case Fail:
+		return texts.fail
+	}
+	return c.undecided(lang, texts, f.Missing)
+}
+
+func (c *Compiled[E]) undecided(lang string, texts ruleTexts, missing []Missing) string {
+	parts := make([]string, 0, len(missing))
+	for _, m := range missing {
+		w := writer{texts: c.texts, lang: lang}
+		if part := w.missing(m); w.err == nil && !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	w := writer{texts: c.texts, lang: lang}
+	return w.text("eligibility.unknown",
+		wording.Arg{Name: "requirement", Value: texts.requirement},
+		wording.Arg{Name: "missing", Value: strings.Join(parts, "; ")},
+		wording.Arg{Name: "basis", Value: texts.basis})
+}
+
+// compileTexts merges the default sentences with the agency's and checks that these
+// belong to something.
+func compileTexts[E any](s *Schema[E], p Policy, agency wording.Texts) (*wording.Catalogue, []Fault) {
+	own, err := DefaultTexts()
+	if err != nil {
+		return nil, []Fault{{"texts", "texts", err.Error()}}
+	}
+	catalogue, err := wording.Compile(own, agency)
+	if err != nil {
+		return nil, []Fault{{"texts", "texts", err.Error()}}
+	}
+	known := map[string]bool{}
+	for _, r := range p.Rules {
+		known["rule."+r.Code] = true
+	}
+	for _, f := range s.facts {
+		known["fact."+f.name] = true
+		known["source."+f.source] = f.source != ""
+		for _, code := range f.codes {
+			known["code."+f.name+"."+code] = true
+		}
+	}
+	for key := range own["id"] {
+		known[key] = true
+	}
+	var faults []Fault
+	reported := map[string]bool{}
+	for _, messages := range agency {
+		for key := range messages {
+			if reported[key] {
+				continue
+			}
+			reported[key] = true
+			faults = append(faults, checkText(catalogue, key, known[key])...)
+		}
+	}
+	slices.SortFunc(faults, func(a, b Fault) int { return strings.Compare(a.Path, b.Path) })
+	return catalogue, faults
+}
+
+func checkText(catalogue *wording.Catalogue, key string, known bool) []Fault {
+	if !known {
+		return []Fault{{"texts." + key, "texts", "belongs to no rule, fact or source"}}
+	}
+	var faults []Fault
+	for _, name := range catalogue.Placeholders(key) {
+		if strings.HasPrefix(key, "eligibility.") || strings.HasPrefix(key, "rule.") && name == "basis" {
+			continue
+		}
+		faults = append(faults, Fault{"texts." + key, "texts", "there is no value for {" + name + "}"})
+	}
+	return faults
+}
+
+func renderRule[E any](s *Schema[E], catalogue *wording.Catalogue, r Rule) (map[string]ruleTexts, error) {
+	all := map[string]ruleTexts{}
+	for _, lang := range catalogue.Languages() {
+		w := writer{texts: catalogue, lang: lang}
+		t := ruleTexts{basis: w.basis(r.Basis), requirement: requirement(&w, s, r.Require)}
+		args := []wording.Arg{{Name: "requirement", Value: t.requirement}, {Name: "basis", Value: t.basis}}
+		t.pass = w.text("eligibility.pass", args...)
+		if key := "rule." + r.Code; catalogue.Has(key) {
+			t.fail = w.text(key, args...)
+		} else {
+			t.fail = w.text("eligibility.fail", args...)
+		}
+		if w.err != nil {
+			return nil, w.err
+		}
+		all[lang] = t
+	}
+	return all, nil
+}
+
+// writer writes texts of one language and keeps the first error.
+type writer struct {
+	texts *wording.Catalogue
+	lang  string
+	err   error
+}
+
+func (w *writer) text(key string, args ...wording.Arg) string {
+	text, err := w.texts.Text(w.lang, key, args...)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return text
+}
+
+// label is the agency's name for a fact or a source, or else the name itself.
+func (w *writer) label(room, name string) string {
+	if key := room + name; w.texts.Has(key) {
+		return w.text(key)
+	}
+	return name
+}
+
+func (w *writer) basis(b Basis) string {
+	if b.Policy != "" {
+		return w.text("eligibility.basis.policy", wording.Arg{Name: "policy", Value: b.Policy})
+	}
+	return w.text("eligibility.basis.article", wording.Arg{Name: "instrument", Value: b.Instrument}, wording.Arg{Name: "article", Value: b.Article})
+}
+
+func (w *writer) missing(m Missing) string {
+	args := []wording.Arg{
+		{Name: "fact", Value: w.label("fact.", m.Fact)},
+		{Name: "cause", Value: w.text("eligibility.cause." + m.Cause.String())},
+	}
+	if m.Source == "" {
+		return w.text("eligibility.missing", args...)
+	}
+	return w.text("eligibility.missing.source", append(args, wording.Arg{Name: "source", Value: w.label("source.", m.Source)})...)
+}
+
+func requirement[E any](w *writer, s *Schema[E], c Condition) string {
+	key := "eligibility." + opNames[c.op]
+	if c.op >= opAll {
+		parts := make([]string, len(c.of))
+		for i, part := range c.of {
+			parts[i] = requirement(w, s, part)
+		}
+		return w.text(key, wording.Arg{Name: "of", Value: strings.Join(parts, "; ")}, wording.Arg{Name: "n", Value: strconv.FormatInt(c.low, 10)})
+	}
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	if s.facts[s.index[c.fact]].kind == moneyKind {
+		number = wording.Rupiah
+	}
+	codes := make([]string, len(c.codes))
+	for i, code := range c.codes {
+		codes[i] = code
+		if key := "code." + c.fact + "." + code; w.texts.Has(key) {
+			codes[i] = w.text(key)
+		}
+	}
+	limit := ""
+	switch c.op {
+	case opIs:
+		key += "." + strconv.FormatBool(c.yes)
+	case opEquals, opAtLeast, opAgeAtLeast:
+		limit = number(c.low)
+	case opAtMost, opAgeAtMost:
+		limit = number(c.high)
+	case opOnOrAfter, opOnOrBefore:
+		limit = wording.Date(w.lang, c.day)
+	}
+	return w.text(key, wording.Arg{Name: "fact", Value: w.label("fact.", c.fact)}, wording.Arg{Name: "limit", Value: limit},
+		wording.Arg{Name: "low", Value: number(c.low)}, wording.Arg{Name: "high", Value: number(c.high)},
+		wording.Arg{Name: "codes", Value: strings.Join(codes, ", ")})
+}

@@ -1,0 +1,90 @@
+package eligibility_test
+
+import (
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/program/calendar"
+)
+
+// person holds thirteen facts as they come, known or not. The zero person is one of
+// whom nothing is known.
+type person struct {
+	Birth     eligibility.Value[calendar.Date]
+	Citizen   eligibility.Value[bool]
+	Student   eligibility.Observation[bool]
+	Official  eligibility.Observation[bool]
+	Category  eligibility.Value[string]
+	Household eligibility.Value[int64]
+	Awards    eligibility.Value[int64]
+	Revoked   eligibility.Value[bool]
+	Aid       eligibility.Observation[bool]
+	Subsidy   eligibility.Observation[bool]
+	Grant     eligibility.Observation[bool]
+	Matched   eligibility.Value[bool]
+	Income    eligibility.Value[int64]
+}
+
+type facts struct {
+	schema                              *eligibility.Schema[person]
+	birth                               eligibility.DateFact
+	citizen, student, official, revoked eligibility.BoolFact
+	aid, subsidy, grant, matched        eligibility.BoolFact
+	category                            eligibility.CodeFact
+	household, awards, income           eligibility.IntFact
+}
+
+func newFacts() facts {
+	s := eligibility.NewSchema[person]()
+	return facts{
+		schema:    s,
+		birth:     s.Date("birth", func(p *person) eligibility.Value[calendar.Date] { return p.Birth }),
+		citizen:   s.Bool("citizen", func(p *person) eligibility.Value[bool] { return p.Citizen }),
+		student:   s.Evidence("student", "dapodik", 180, func(p *person) eligibility.Observation[bool] { return p.Student }),
+		official:  s.Evidence("official", "bkn", 90, func(p *person) eligibility.Observation[bool] { return p.Official }),
+		category:  s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, func(p *person) eligibility.Value[string] { return p.Category }),
+		household: s.Int("household", func(p *person) eligibility.Value[int64] { return p.Household }),
+		awards:    s.Int("awards", func(p *person) eligibility.Value[int64] { return p.Awards }),
+		revoked:   s.Bool("revoked", func(p *person) eligibility.Value[bool] { return p.Revoked }),
+		aid:       s.Evidence("aid", "dtks", 0, func(p *person) eligibility.Observation[bool] { return p.Aid }),
+		subsidy:   s.Evidence("subsidy", "bpjs", 0, func(p *person) eligibility.Observation[bool] { return p.Subsidy }),
+		grant:     s.Evidence("grant", "kemenkop", 0, func(p *person) eligibility.Observation[bool] { return p.Grant }),
+		matched:   s.Bool("matched", func(p *person) eligibility.Value[bool] { return p.Matched }),
+		income:    s.Money("income", func(p *person) eligibility.Value[int64] { return p.Income }),
+	}
+}
+
+var always = eligibility.Stages()
+
+// policy has ten rules over thirteen facts.
+func (f facts) policy() eligibility.Policy {
+	perpres := func(article string) eligibility.Basis { return eligibility.Article("Perpres 76/2020", article) }
+	from := calendar.Of(2020, 7, 8)
+	return eligibility.Policy{Name: "semi-aid", Rules: []eligibility.Rule{
+		{Code: "citizen", Require: f.citizen.Is(true), Basis: perpres("3(4)a"), From: from, At: always},
+		{Code: "adult", Require: f.birth.AgeAtLeast(18), Basis: perpres("3(4)b"), From: from, At: always},
+		{Code: "not-a-student", Require: f.student.Is(false), Basis: perpres("3(4)c"), From: from, At: always},
+		{Code: "category", Require: f.category.In("seeker", "laid_off", "worker"), Basis: perpres("3(2)"), From: from, At: always},
+		{Code: "not-an-official", Require: f.official.Is(false), Basis: perpres("3(5)"), From: from, At: always},
+		{Code: "household", Require: f.household.AtMost(1), Basis: eligibility.WithoutArticle("two recipients per family card"), From: from, At: []string{"join", "screen", "accept"}},
+		{Code: "first-time", Require: eligibility.All(f.awards.Equals(0), f.revoked.Is(false)), Basis: eligibility.Article("Permenko 11/2020", "17"), From: from, At: []string{"join", "screen", "accept"}},
+		{Code: "no-other-aid", Require: eligibility.Not(eligibility.Any(f.aid.Is(true), f.subsidy.Is(true), f.grant.Is(true))), Basis: eligibility.WithoutArticle("no second social assistance"), From: from, Until: calendar.Of(2023, 2, 17), At: always},
+		{Code: "matched", Require: f.matched.Is(true), Basis: eligibility.WithoutArticle("number matches the population register"), From: from, At: always},
+		{Code: "income", Require: f.income.Between(0, 50_000_000), Basis: eligibility.WithoutArticle("a limit made up for the test"), From: from, At: always},
+	}}
+}
+
+var asOf = calendar.Of(2020, 8, 8)
+
+func observed(v bool) eligibility.Observation[bool] {
+	return eligibility.Observation[bool]{Value: eligibility.Known(v), On: calendar.Of(2020, 8, 1)}
+}
+
+// sri meets every rule.
+func sri() person {
+	return person{
+		Birth: eligibility.Known(calendar.Of(1997, 3, 14)), Citizen: eligibility.Known(true),
+		Student: observed(false), Official: observed(false), Category: eligibility.Known("seeker"),
+		Household: eligibility.Known[int64](0), Awards: eligibility.Known[int64](0), Revoked: eligibility.Known(false),
+		Aid: observed(false), Subsidy: observed(false), Grant: observed(false),
+		Matched: eligibility.Known(true), Income: eligibility.Known[int64](2_345_678),
+	}
+}

@@ -1,0 +1,502 @@
+#!/usr/bin/env python3
+"""Redo a draw from its proof folder and name the first difference.
+
+    python3 verify_draw.py DIR
+
+Needs Python 3.8 or later and nothing else. It follows docs/draw.md and shares
+no code with the library that made the draw. Exit code: 0 the result follows
+from the roll, the plan and the seed; 1 it does not; 2 wrong usage.
+
+It does NOT check the signature of a beacon round, nor when the manifest was
+published: compare the two values that it prints with what was published.
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import os
+import re
+import sys
+
+FORMAT = "gelombang-draw-1"
+FLOOR = 128  # bits of entropy
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
+NUMBER = re.compile(r"(0|[1-9][0-9]{0,9})\Z", re.ASCII)
+ROLL_HEADER = "label\tpool\ttier\thousehold\theld\tgroups\tcommitment"
+RESULT_HEADER = "label\trank\treason\tpool\tseat\tposition"
+MOVES_HEADER = "round\torigin\tfrom\tseat\tto\tseats"
+
+
+class Difference(Exception):
+    """The first thing that is wrong: a file, a line (0: the whole file), a rule."""
+
+    def __init__(self, file, line, rule):
+        where = file if line == 0 else "%s line %d" % (file, line)
+        super().__init__("%s: %s" % (where, rule))
+
+
+def need(condition, file, line, rule):
+    if not condition:
+        raise Difference(file, line, rule)
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_hex(text, digits):
+    return len(text) == digits and all(c in "0123456789abcdef" for c in text)
+
+
+# --- 1. The files ------------------------------------------------------------
+
+
+def read(folder, name):
+    path = os.path.join(folder, name)
+    need(os.path.isfile(path), name, 0, "missing")
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def read_json(folder, name):
+    """The value, and the SHA-256 of the file."""
+    data = read(folder, name)
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except ValueError as e:
+        raise Difference(name, 0, "not JSON: %s" % e)
+    need(isinstance(value, dict), name, 0, "not an object")
+    # One text for one value: no field twice, no other spelling of the same.
+    canonical = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    need(data == canonical.encode("utf-8"), name, 0, "not canonical JSON")
+    return value, sha256(data)
+
+
+def read_plan(folder):
+    plan, digest = read_json(folder, "plan.json")
+    # Fields that may be left out.
+    plan.setdefault("groups", [])
+    plan.setdefault("order", "")
+    plan.setdefault("household_cap", 0)
+    plan.setdefault("waiting", 0)
+    for pool in plan["pools"]:
+        pool.setdefault("parent", "")
+        pool.setdefault("reserves", [])
+        pool.setdefault("spill", [])
+        reserved = sum(r["seats"] for r in pool["reserves"])
+        need(reserved <= pool["seats"], "plan.json", 0, "more reserves than seats in " + pool["id"])
+        for r in pool["reserves"]:
+            need(r["seats"] >= 0, "plan.json", 0, "negative seats")
+            need(r["kind"] in ("guarantee", "set-aside"), "plan.json", 0, "unknown kind")
+            if r["kind"] == "set-aside":
+                need(plan["order"] in ("open-first", "reserved-first"), "plan.json", 0, "order is missing")
+                need(r.get("unfilled") in ("keep", "open", "spill"), "plan.json", 0, "unfilled is missing")
+    ids = [pool["id"] for pool in plan["pools"]]
+    codes = [group["code"] for group in plan["groups"]]
+    need(len(set(ids)) == len(ids), "plan.json", 0, "two pools of one ID")
+    need(len(set(codes)) == len(codes), "plan.json", 0, "two groups of one code")
+    need(all(ID.match(x) for x in ids + codes), "plan.json", 0, "a name with other letters")
+    need(plan["ticket"] in ("person", "household"), "plan.json", 0, "unknown ticket")
+    for pool in plan["pools"]:
+        for other in pool["spill"] + ([pool["parent"]] if pool["parent"] else []):
+            need(other in ids, "plan.json", 0, "unknown pool " + other)
+    check_tree(plan)
+    return plan, digest
+
+
+def check_tree(plan):
+    parent = {pool["id"]: pool["parent"] for pool in plan["pools"]}
+    for start in parent:
+        at, steps = start, 0
+        while at:
+            at, steps = parent[at], steps + 1
+            need(steps <= len(parent), "plan.json", 0, "a pool is its own ancestor")
+
+
+def read_roll(folder, plan):
+    data = read(folder, "roll.tsv")
+    need(data.endswith(b"\n"), "roll.tsv", data.count(b"\n") + 1, "no newline at the end")
+    lines = data[:-1].split(b"\n")
+    need(lines[0] == ROLL_HEADER.encode(), "roll.tsv", 1, "not the header")
+    pools = {pool["id"]: pool for pool in plan["pools"]}
+    codes = [group["code"] for group in plan["groups"]]
+    roll, last, held_by = [], "", {}
+    for number, raw in enumerate(lines[1:], start=2):
+        try:
+            fields = raw.decode("ascii").split("\t")
+        except ValueError:
+            raise Difference("roll.tsv", number, "not ASCII")
+        need(len(fields) == 7, "roll.tsv", number, "not seven fields")
+        label, pool, tier, household, held, groups, commitment = fields
+        need(is_hex(label, 32) and label > last, "roll.tsv", number, "label not hexadecimal, or not in order")
+        need(pool in pools, "roll.tsv", number, "unknown pool")
+        need(all(NUMBER.match(x) for x in (tier, household, held)), "roll.tsv", number, "not a canonical number")
+        groups = [] if groups == "-" else groups.split(",")
+        need(groups == [c for c in codes if c in groups], "roll.tsv", number, "groups are not codes of the plan in its order")
+        need(is_hex(commitment, 64), "roll.tsv", number, "commitment not hexadecimal")
+        person = {
+            "label": label, "pool": pool, "tier": int(tier), "household": int(household),
+            "held": int(held), "groups": set(groups),
+        }
+        need(person["tier"] < plan["tiers"], "roll.tsv", number, "tier not in the plan")
+        need(person["household"] < 1 << 32 and person["held"] < 256, "roll.tsv", number, "number out of range")
+        need(person["household"] or not person["held"], "roll.tsv", number, "held without a household")
+        if person["household"] and plan["household_cap"]:
+            known = held_by.setdefault(person["household"], person["held"])
+            need(known == person["held"], "roll.tsv", number, "held differs inside a household")
+        roll.append(person)
+        last = label
+    return roll, sha256(data)
+
+
+# --- 2. The seed -------------------------------------------------------------
+
+
+def check_source(source):
+    """The source named in advance must have enough entropy."""
+    beacon, witnessed = source.get("beacon"), source.get("witnessed", [])
+    need(bool(beacon) != bool(witnessed), "manifest.json", 0, "one source: a beacon or witnessed numbers")
+    if beacon:
+        return
+    bits = 0
+    for drawer in witnessed:
+        span = drawer["high"] - drawer["low"] + 1
+        need(0 < span and 1 <= drawer["count"] <= 1000, "manifest.json", 0, "impossible numbers")
+        outcomes = span ** drawer["count"] if drawer["ordered"] else math.comb(span, drawer["count"])
+        need(drawer["bits"] >= 0 and outcomes >= 2 ** drawer["bits"], "manifest.json", 0,
+             "states more bits than such numbers can have")
+        bits += drawer["bits"]
+    need(bits >= FLOOR, "manifest.json", 0, "only %d bits of stated entropy" % bits)
+
+
+def randomness(source, seed):
+    """The bytes that the key is extracted from."""
+    if source.get("beacon"):
+        text = seed.get("beacon", "")
+        need("witnessed" not in seed, "seed.json", 0, "the source is a beacon")
+        need(32 <= len(text) <= 2048 and is_hex(text, len(text) // 2 * 2), "seed.json", 0, "beacon value")
+        return bytes.fromhex(text)
+    need("beacon" not in seed, "seed.json", 0, "the source is witnessed numbers")
+    drawers, readings = source["witnessed"], seed.get("witnessed", [])
+    need(len(drawers) == len(readings), "seed.json", 0, "not one reading for each source")
+    text = ""
+    for drawer, reading in zip(drawers, readings):
+        numbers = reading["numbers"]
+        need(reading["witnesses"], "seed.json", 0, "no witness")
+        need(len(numbers) == drawer["count"], "seed.json", 0, "not as many numbers as announced")
+        need(all(drawer["low"] <= n <= drawer["high"] for n in numbers), "seed.json", 0, "a number out of range")
+        if not drawer["ordered"]:
+            need(len(set(numbers)) == len(numbers), "seed.json", 0, "the same number twice")
+            numbers = sorted(numbers)
+        text += "".join("%d." % n for n in numbers) + "/"
+    return text.encode("ascii")
+
+
+def salt(manifest, seed):
+    if "code" in manifest:
+        code = seed.get("code", "")
+        need(is_hex(code, 64), "seed.json", 0, "one-time code not hexadecimal")
+        need(sha256(bytes.fromhex(code)) == manifest["code"], "seed.json", 0, "not the one-time code of the manifest")
+        return bytes.fromhex(code)
+    need("code" not in seed, "seed.json", 0, "the manifest names no one-time code")
+    name = "%s/%s/%s/%d" % (manifest["format"], manifest["program"], manifest["wave"], manifest["number"])
+    return name.encode("utf-8")
+
+
+# --- 3. The order ------------------------------------------------------------
+
+
+def rank(roll, plan, prk):
+    """Everybody in the order of (tier, key, label)."""
+
+    def key(person):
+        info = bytes.fromhex(person["label"])
+        if plan["ticket"] == "household" and person["household"]:
+            info = person["household"].to_bytes(4, "big")
+        return hmac.new(prk, info + b"\x01", "sha256").digest()
+
+    for person in roll:
+        person["key"] = key(person)
+        person.update(reason=None, seat="-", position=0)
+    ordered = sorted(roll, key=lambda p: (p["tier"], p["key"], p["label"]))
+    for place, person in enumerate(ordered, start=1):
+        person["rank"] = place
+    return ordered
+
+
+# --- 4. The seats ------------------------------------------------------------
+
+
+class Selection:
+    """Applies the plan. `waiting` is everybody without a seat, in order."""
+
+    def __init__(self, plan, ordered):
+        self.plan = plan
+        self.pools = plan["pools"]
+        self.parent = {p["id"]: p["parent"] for p in self.pools}
+        self.waiting = ordered
+        self.cap = plan["household_cap"]
+        self.taken = {}  # seats accepted now, by household
+        self.moves = []
+        self.open = {}  # open seats left, by pool
+        self.asides = {}  # set-asides, by pool: [group, left, unfilled]
+        for p in self.pools:
+            asides = [[r["group"], r["seats"], r["unfilled"]] for r in p["reserves"] if r["kind"] == "set-aside"]
+            self.asides[p["id"]] = asides
+            self.open[p["id"]] = p["seats"] - sum(a[1] for a in asides)
+
+    def fits(self, person):
+        """May the household have one more seat?"""
+        household = person["household"]
+        if not self.cap or not household:
+            return True
+        return person["held"] + self.taken.get(household, 0) < self.cap
+
+    def accept(self, person, pool, seat, reason):
+        person.update(reason=reason, seat=seat, pool=pool)
+        household = person["household"]
+        self.taken[household] = self.taken.get(household, 0) + 1
+
+    def offer(self, take):
+        """One pass: offer a seat to everybody without one, in order."""
+        left = []
+        for person in self.waiting:
+            if not self.fits(person) or not take(person):
+                left.append(person)
+        self.waiting = left
+
+    # Step A: guarantees.
+
+    def guarantees(self):
+        matchings = {}
+        for p in self.pools:
+            reserves = [r for r in p["reserves"] if r["kind"] == "guarantee"]
+            if reserves:
+                matchings[p["id"]] = Matching(reserves)
+
+        def take(person):
+            matching = matchings.get(person["pool"])
+            if matching is None or not matching.add(person):
+                return False
+            self.open[person["pool"]] -= 1
+            self.accept(person, person["pool"], "?", "drawn-guarantee")
+            return True
+
+        self.offer(take)
+        for matching in matchings.values():
+            for group, people in matching.holders.items():
+                for person in people:
+                    person["seat"] = group
+
+    # Step B: seats of the home pool.
+
+    def take_open(self, person, reason):
+        pool = person["pool"]
+        if self.open[pool] == 0:
+            return False
+        self.open[pool] -= 1
+        self.accept(person, pool, "open", reason)
+        return True
+
+    def take_set_aside(self, person):
+        for aside in self.asides[person["pool"]]:
+            if aside[1] > 0 and aside[0] in person["groups"]:
+                aside[1] -= 1
+                self.accept(person, person["pool"], aside[0], "drawn-set-aside")
+                return True
+        return False
+
+    def home(self, person):
+        if self.plan["order"] == "reserved-first":
+            return self.take_set_aside(person) or self.take_open(person, "drawn-open")
+        return self.take_open(person, "drawn-open") or self.take_set_aside(person)
+
+    # Step C: set-aside seats that the group left, opened to the pool.
+
+    def release(self):
+        for p in self.pools:
+            pool = p["id"]
+            for aside in self.asides[pool]:
+                if aside[2] == "open" and aside[1] > 0:
+                    self.moves.append((0, pool, pool, aside[0], pool, aside[1]))
+                    self.open[pool] += aside[1]
+                    aside[1] = 0
+        self.offer(lambda person: self.take_open(person, "drawn-released"))
+
+    # Step D: unfilled seats move along the spill list.
+
+    def spill(self):
+        lots = []  # [origin, where the seats are, how many]
+        for p in self.pools:
+            if not p["spill"]:
+                continue
+            pool, total = p["id"], 0
+            leaving = [["open", self.open[pool], "spill"]] + self.asides[pool]
+            for seat, left, unfilled in leaving:
+                if unfilled == "spill" and left > 0:
+                    self.moves.append((1, pool, pool, seat, p["spill"][0], left))
+                    total += left
+            self.open[pool] = 0
+            for aside in self.asides[pool]:
+                if aside[2] == "spill":
+                    aside[1] = 0
+            lots.append([pool, p["spill"][0], total])
+        self.offer_spilled(lots)
+        lists = {p["id"]: p["spill"] for p in self.pools}
+        for step in range(1, max([len(x) for x in lists.values()], default=0)):
+            moving = [lot for lot in lots if len(lists[lot[0]]) > step]
+            for lot in moving:
+                to = lists[lot[0]][step]
+                if lot[2] > 0:
+                    self.moves.append((step + 1, lot[0], lot[1], "open", to, lot[2]))
+                lot[1] = to
+            self.offer_spilled(moving)
+
+    def offer_spilled(self, lots):
+        here = {}  # lots with seats, by the pool where they are, in the order of the plan
+        for lot in lots:
+            if lot[2] > 0:
+                here.setdefault(lot[1], []).append(lot)
+
+        def take(person):
+            pool = person["pool"]
+            while pool and not here.get(pool):  # the home pool, then each pool above it
+                pool = self.parent[pool]
+            if not pool:
+                return False
+            lot = here[pool][0]
+            lot[2] -= 1
+            if lot[2] == 0:
+                here[pool].pop(0)
+            self.accept(person, pool, "open", "drawn-spilled")
+            return True
+
+        self.offer(take)
+
+    # Step E: waiting lists.
+
+    def wait(self):
+        length = {p["id"]: 0 for p in self.pools}
+        for person in self.waiting:
+            pool = person["pool"]
+            if not self.fits(person):
+                person["reason"] = "household-full"
+            elif length[pool] < self.plan["waiting"]:
+                length[pool] += 1
+                person.update(reason="waiting", position=length[pool])
+            else:
+                person["reason"] = "seats-exhausted"
+
+    def run(self):
+        self.guarantees()
+        self.offer(self.home)
+        self.release()
+        self.spill()
+        self.wait()
+
+
+class Matching:
+    """People matched to the guarantees of one pool; each fills one."""
+
+    def __init__(self, reserves):
+        self.size = {r["group"]: r["seats"] for r in reserves}  # in the order of the plan
+        self.holders = {group: [] for group in self.size}  # the latest last
+        self.full = set()  # guarantees that no move can make room in, ever
+
+    def add(self, person):
+        """Match the person if that fills one more guarantee (an augmenting path)."""
+        queue = [g for g in self.size if g in person["groups"] and g not in self.full]
+        came_from = {g: None for g in queue}
+        for group in queue:  # grows while we go through it: breadth first
+            if len(self.holders[group]) < self.size[group]:
+                self.move_along(group, came_from, person)
+                return True
+            for other in self.size:
+                if other not in came_from and self.latest(group, other) is not None:
+                    came_from[other] = group
+                    queue.append(other)
+        self.full.update(came_from)
+        return False
+
+    def latest(self, group, other):
+        """Whoever came last to `group` of those who could fill `other`."""
+        for person in reversed(self.holders[group]):
+            if other in person["groups"]:
+                return person
+        return None
+
+    def move_along(self, group, came_from, person):
+        while came_from[group] is not None:
+            before = came_from[group]
+            mover = self.latest(before, group)
+            self.holders[before] = [p for p in self.holders[before] if p is not mover]
+            self.holders[group].append(mover)
+            group = before
+        self.holders[group].append(person)
+
+
+# --- 5. The comparison -------------------------------------------------------
+
+
+def compare(folder, name, want):
+    have = read(folder, name)
+    if have == "".join(line + "\n" for line in want).encode("ascii"):
+        return
+    lines = have.split(b"\n")
+    for number, line in enumerate(want, start=1):
+        if number > len(lines) or lines[number - 1] != line.encode("ascii"):
+            raise Difference(name, number, "differs from the draw done again: want %r" % line)
+    raise Difference(name, len(want) + 1, "differs from the draw done again: too much or too little at the end")
+
+
+def verify(folder):
+    manifest, manifest_digest = read_json(folder, "manifest.json")
+    need(manifest.get("format") == FORMAT, "manifest.json", 0, "unknown format")
+    check_source(manifest["source"])
+    plan, plan_digest = read_plan(folder)
+    seed, seed_digest = read_json(folder, "seed.json")
+    need(plan_digest == manifest["plan"], "plan.json", 0, "its digest is not that in the manifest")
+    need(seed.get("manifest") == manifest_digest, "seed.json", 0, "manifest is not the digest of the manifest")
+    roll, roll_digest = read_roll(folder, plan)
+    need(roll_digest == manifest["roll"], "roll.tsv", 0, "its digest is not that in the manifest")
+    need(len(roll) == manifest["count"], "manifest.json", 0, "count is not the number of lines of the roll")
+
+    # HKDF-Extract of RFC 5869, with SHA-256.
+    prk = hmac.new(salt(manifest, seed), randomness(manifest["source"], seed), "sha256").digest()
+    selection = Selection(plan, rank(roll, plan, prk))
+    selection.run()
+
+    result = ["seed\t" + seed_digest, RESULT_HEADER]
+    for p in roll:
+        result.append("\t".join([p["label"], str(p["rank"]), p["reason"], p["pool"], p["seat"], str(p["position"])]))
+    compare(folder, "result.tsv", result)
+    moves = [MOVES_HEADER] + ["\t".join(str(x) for x in move) for move in selection.moves]
+    compare(folder, "moves.tsv", moves)
+    return manifest, manifest_digest, seed
+
+
+def main(args):
+    if len(args) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        manifest, digest, seed = verify(args[0])
+    except Difference as e:
+        print("REFUSED " + str(e))
+        return 1
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
+        print("REFUSED a JSON file lacks a field or has one of another type: %r" % e)
+        return 1
+    print("OK draw %d of wave %s: the result follows from the roll, the plan and the seed" % (manifest["number"], manifest["wave"]))
+    print("manifest %s   compare with what was published before the draw" % digest)
+    if "beacon" in seed:
+        beacon = manifest["source"]["beacon"]
+        print("seed %s   compare with round %d of %s (signature not checked here)" % (seed["beacon"], beacon["round"], beacon["name"]))
+    else:
+        print("seed numbers   compare with what the witnesses published")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,244 @@
+package program
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/program/calendar"
+	"github.com/gelombang/gelombang/program/lifecycle"
+)
+
+// StageScreen is the stage whose legal date is the wave's. At every other
+// stage the rules of the day decide.
+const StageScreen = "screen"
+
+// CheckAll lets the policy decide every case of a wave that is in a state with
+// a check, as a job, and moves each along its branch. Cases that stay are
+// counted under "stay.VERDICT"; rules that failed under "failed.RULE", evidence
+// that is missing under "missing.FACT.CAUSE".
+func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64, states ...State) (Counts, error) {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return nil, err
+	}
+	checks := map[State]*Check{}
+	var stages []string
+	for _, name := range states {
+		s, ok := e.machine.State(name)
+		if !ok || s.Check == nil {
+			return nil, &FieldError{"states", fmt.Sprintf("%q has no check", name)}
+		}
+		checks[name] = s.Check
+		stages = append(stages, s.Check.At)
+	}
+	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+		p, err := e.scanCases(ctx, w, states, ask)
+		if err != nil {
+			return chunk{}, err
+		}
+		if err := e.ready(ctx, p.cases, stages...); err != nil {
+			return chunk{}, err
+		}
+		s := e.newSteps(by.Actor, e.clock())
+		d := decider[T]{engine: e, at: s.at}
+		for _, c := range p.cases {
+			if ask.refused != nil {
+				s.counts["refused"]++
+				continue
+			}
+			if err := s.check(c, checks[c.Application.State], &d); err != nil {
+				return chunk{}, err
+			}
+		}
+		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+	})
+}
+
+// ready reads all that the facts of some stages may ask about cases.
+func (e *Engine[T]) ready(ctx context.Context, cases []*Case[T], stages ...string) error {
+	if err := e.openPeople(ctx, cases); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(stages, e.asksLimits) {
+		return e.countAwards(ctx, cases)
+	}
+	return nil
+}
+
+// decider keeps the plans of the policy that a chunk needs.
+type decider[T any] struct {
+	engine   *Engine[T]
+	at       time.Time
+	plans    map[string]*eligibility.Plan[Case[T]]
+	decision eligibility.Decision
+}
+
+func (d *decider[T]) decide(c *Case[T], stage string) *eligibility.Decision {
+	plan := d.plans[stage]
+	if plan == nil {
+		asOf := calendar.DateOf(d.at, d.engine.zone)
+		if stage == StageScreen {
+			asOf = c.Wave.body.Legal
+		}
+		plan = d.engine.policy.Plan(stage, asOf)
+		if d.plans == nil {
+			d.plans = map[string]*eligibility.Plan[Case[T]]{}
+		}
+		d.plans[stage] = plan
+	}
+	plan.Decide(c, &d.decision)
+	return &d.decision
+}
+
+// check decides a case at a stage and moves it along the branch.
+func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
+	decision := d.decide(c, check.At)
+	event := check.Pending
+	switch decision.Verdict {
+	case eligibility.Eligible:
+		event = check.Eligible
+	case eligibility.Ineligible:
+		event = check.Ineligible
+	}
+	s.countFindings(decision)
+	record := decisionRecord(decision)
+	if event == lifecycle.Stay {
+		s.counts["stay."+decision.Verdict.String()]++
+		if string(c.Application.decision) != string(record) {
+			c.Application.decision = record
+			s.put(c)
+		}
+		return nil
+	}
+	why, err := s.fire(c, Report{Event: event}, nil)
+	if err != nil {
+		return err
+	}
+	if len(why) > 0 {
+		s.counts["refused."+why[0].Code]++
+		return nil
+	}
+	c.Application.decision = record
+	if slices.Contains(s.engine.rollIn, c.Application.State) && !c.Application.Placed {
+		if err := s.engine.placeCase(c); err != nil {
+			return err
+		}
+	}
+	s.put(c)
+	return nil
+}
+
+func (s *steps[T]) countFindings(d *eligibility.Decision) {
+	s.counts["verdict."+d.Stage+"."+d.Verdict.String()]++
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		switch f.Outcome {
+		case eligibility.Fail:
+			s.counts["failed."+f.Rule()]++
+		case eligibility.Undecided:
+			for _, m := range f.Missing {
+				s.counts["missing."+m.Fact+"."+m.Cause.String()]++
+			}
+		}
+	}
+}
+
+// decisionRecord is what is kept of a decision with the case: enough to say
+// what was decided under which rules, and to decide it again. It holds no
+// personal value.
+func decisionRecord(d *eligibility.Decision) []byte {
+	b := make([]byte, 0, 192)
+	b = append(b, `{"policy":`...)
+	b = strconv.AppendQuote(b, d.Policy)
+	b = append(b, `,"digest":`...)
+	b = strconv.AppendQuote(b, d.Digest)
+	b = append(b, `,"stage":`...)
+	b = strconv.AppendQuote(b, d.Stage)
+	b = append(b, `,"as_of":`...)
+	b = strconv.AppendQuote(b, d.AsOf.String())
+	b = append(b, `,"verdict":`...)
+	b = strconv.AppendQuote(b, d.Verdict.String())
+	b = appendRules(b, "failed", d, eligibility.Fail)
+	b = appendRules(b, "undecided", d, eligibility.Undecided)
+	return append(b, '}')
+}
+
+func appendRules(b []byte, name string, d *eligibility.Decision, outcome eligibility.Outcome) []byte {
+	first := true
+	for i := range d.Findings {
+		if d.Findings[i].Outcome != outcome {
+			continue
+		}
+		if first {
+			b = append(append(append(b, `,"`...), name...), `":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		first = false
+		b = strconv.AppendQuote(b, d.Findings[i].Rule())
+	}
+	if !first {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// Explain decides a case again at a stage, as of a date, without moving it.
+func (e *Engine[T]) Explain(ctx context.Context, c *Case[T], stage string, asOf calendar.Date) (eligibility.Decision, error) {
+	cases := []*Case[T]{c}
+	if err := e.ready(ctx, cases, stage); err != nil {
+		return eligibility.Decision{}, err
+	}
+	return e.policy.Decide(c, stage, asOf), nil
+}
+
+// placeCase computes where a candidate stands, and commits to who it is.
+func (e *Engine[T]) placeCase(c *Case[T]) error {
+	a := &c.Application
+	a.Placement = e.program.Place(c)
+	a.Placed = true
+	for _, l := range e.program.Limits {
+		if l.Per == PerHousehold {
+			a.held = max(a.held, c.awards[l.Name])
+		}
+	}
+	record, err := e.rollRecord(c)
+	if err != nil {
+		return err
+	}
+	salt := e.RollSalt(a.Wave, a.Receipt)
+	sum := sha256.Sum256(append(salt[:], record...))
+	a.commitment = sum[:]
+	return nil
+}
+
+// RollSalt is the salt of a receipt's commitment on the roll. It is given to
+// the citizen, or to an auditor, who then can open the commitment.
+func (e *Engine[T]) RollSalt(wave int64, receipt [16]byte) [32]byte {
+	var b [24]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(wave))
+	copy(b[8:], receipt[:])
+	return e.keys.Index("roll-salt", string(b[:]))
+}
+
+// rollRecord is the canonical record of a candidate: JSON with these fields in
+// this order.
+func (e *Engine[T]) rollRecord(c *Case[T]) ([]byte, error) {
+	a := &c.Application
+	return json.Marshal(struct {
+		Name     string        `json:"name"`
+		National string        `json:"national"`
+		Birth    calendar.Date `json:"birth"`
+		Pool     string        `json:"pool"`
+		Groups   []string      `json:"groups"`
+		Tier     int           `json:"tier"`
+	}{c.Applicant.Person.Name.Reveal(), c.Applicant.Person.National.Reveal(), c.Applicant.Person.Birth,
+		a.Placement.Pool, a.Placement.Groups, a.Placement.Tier})
+}

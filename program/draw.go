@@ -1,0 +1,339 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/program/ledger"
+	"github.com/gelombang/gelombang/quota"
+)
+
+// FreezeOrder is what must be said before the randomness exists.
+type FreezeOrder struct {
+	// Number counts the draws of the wave, from 1; a second needs a Reason.
+	Number int
+	Reason string
+	// Source is the randomness, named in advance.
+	Source quota.Source
+}
+
+// Freeze makes the roll of a closed wave: everybody who passed the screening,
+// and nobody after. The manifest holds the roll's digest; publish it before
+// the randomness exists.
+func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeOrder) error {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return err
+	}
+	if w.State != WaveClosed { // answered, or refused
+		return e.moveWave(ctx, by, wave, "freeze", nil)
+	}
+	if w.body.Plan == nil {
+		return &FieldError{"Plan", "is missing: the wave cannot be drawn"}
+	}
+	frozen := e.clock().UTC().Truncate(time.Microsecond)
+	roll, err := e.roll(ctx, w, frozen)
+	if err != nil {
+		return err
+	}
+	manifest, err := quota.Freeze(w.body.Plan, roll, quota.Manifest{
+		Program: e.program.ID, Wave: w.name(), Number: order.Number, Reason: order.Reason,
+		Source: order.Source, Frozen: frozen.Truncate(time.Second),
+	})
+	if err != nil {
+		return err
+	}
+	return e.moveWave(ctx, by, wave, "freeze", func(w *Wave, _ *Change) error {
+		w.body.Frozen, w.body.Manifest = frozen, manifest
+		return nil
+	})
+}
+
+// roll reads who was on the roll at an instant, in any later state.
+func (e *Engine[T]) roll(ctx context.Context, w Wave, frozen time.Time) (*quota.Roll, error) {
+	reader := rollReader{plan: w.body.Plan, pools: map[string]int32{}, groups: map[string]uint32{}, households: map[uuid.UUID]*rollHousehold{}}
+	for i, p := range reader.plan.Pools {
+		reader.pools[p.ID] = int32(i)
+	}
+	for i, g := range reader.plan.Groups {
+		reader.groups[g.Code] = 1 << i
+	}
+	a := ask{limit: e.chunk}
+	for {
+		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplications, Equal: []any{w.Number}, After: a.after, Limit: a.limit})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows.Rows {
+			application, err := applicationOf(row, e.trail)
+			if err != nil {
+				return nil, err
+			}
+			if !application.Placed || !slices.Contains(e.rollIn, application.stateAt(frozen)) {
+				continue
+			}
+			if err := reader.add(&application); err != nil {
+				return nil, err
+			}
+		}
+		if next == nil {
+			break
+		}
+		a.after = next
+	}
+	reader.nameHouseholds(func(id uuid.UUID) [32]byte { return e.keys.Index("roll-household/"+w.name(), string(id[:])) })
+	return quota.NewRoll(w.body.Plan, reader.candidates)
+}
+
+type rollReader struct {
+	plan       *quota.Plan
+	pools      map[string]int32
+	groups     map[string]uint32
+	candidates []quota.Candidate
+	members    []uuid.UUID // by candidate
+	households map[uuid.UUID]*rollHousehold
+}
+
+type rollHousehold struct {
+	members int
+	held    uint8
+	name    uint32
+}
+
+func (r *rollReader) add(a *Application) error {
+	c := quota.Candidate{Label: a.Receipt, Tier: uint16(a.Placement.Tier)}
+	copy(c.Commitment[:], a.commitment)
+	pool, known := r.pools[a.Placement.Pool]
+	if !known {
+		return &FieldError{"Placement.Pool", fmt.Sprintf("%q is not in the wave's plan", a.Placement.Pool)}
+	}
+	c.Pool = pool
+	for _, code := range a.Placement.Groups {
+		bit, known := r.groups[code]
+		if !known {
+			return &FieldError{"Placement.Groups", fmt.Sprintf("%q is not in the wave's plan", code)}
+		}
+		c.Groups |= bit
+	}
+	if a.Household != uuid.Nil {
+		h := r.households[a.Household]
+		if h == nil {
+			h = &rollHousehold{}
+			r.households[a.Household] = h
+		}
+		h.members++
+		h.held = max(h.held, uint8(min(a.held, 255)))
+	}
+	r.candidates = append(r.candidates, c)
+	r.members = append(r.members, a.Household)
+	return nil
+}
+
+// nameHouseholds gives pseudonyms, in an order that only the agency's key can
+// tell, to the households for which it matters: those with several candidates
+// or with seats already.
+func (r *rollReader) nameHouseholds(order func(uuid.UUID) [32]byte) {
+	type named struct {
+		mark [32]byte
+		h    *rollHousehold
+	}
+	var several []named
+	for id, h := range r.households {
+		if h.members > 1 || h.held > 0 {
+			several = append(several, named{order(id), h})
+		}
+	}
+	slices.SortFunc(several, func(a, b named) int { return bytes.Compare(a.mark[:], b.mark[:]) })
+	for i := range several {
+		several[i].h.name = uint32(i + 1)
+	}
+	for i, id := range r.members {
+		if h := r.households[id]; h != nil && h.name > 0 {
+			r.candidates[i].Household, r.candidates[i].Held = h.name, h.held
+		}
+	}
+	r.members, r.households = nil, nil
+}
+
+// Draw selects by the seed, which must be of the source that the manifest
+// names, and posts the movements of unfilled seats. The results reach the
+// cases with Announce.
+func (e *Engine[T]) Draw(ctx context.Context, by By, wave int64, seed *quota.Seed) error {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return err
+	}
+	if w.State != WaveFrozen {
+		return e.moveWave(ctx, by, wave, "draw", nil)
+	}
+	drawn, err := e.redraw(ctx, w, seed)
+	if err != nil {
+		return err
+	}
+	return e.moveWave(ctx, by, wave, "draw", func(w *Wave, c *Change) error {
+		w.body.Seed = seed
+		c.Postings, err = spills(w, drawn.result.Moves)
+		return err
+	})
+}
+
+// spills posts the movements of unfilled seats in the order in which they
+// happened.
+func spills(w *Wave, moves []quota.Move) ([]ledger.Posting, error) {
+	var all []ledger.Posting
+	for i, m := range moves {
+		if m.Seats == 0 {
+			continue
+		}
+		from, to := m.Places(w.body.Plan, w.name())
+		p, err := quota.Spill("wave/"+w.name()+"/spill/"+strconv.Itoa(i), from, to, m.Seats)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+type drawn struct {
+	roll   *quota.Roll
+	result *quota.Result
+}
+
+// redraw makes the draw from what is stored: the same each time.
+func (e *Engine[T]) redraw(ctx context.Context, w Wave, seed *quota.Seed) (*drawn, error) {
+	roll, err := e.roll(ctx, w, w.body.Frozen)
+	if err != nil {
+		return nil, err
+	}
+	result, err := quota.Draw(w.body.Plan, roll, w.body.Manifest, seed)
+	if err != nil {
+		return nil, err
+	}
+	return &drawn{roll, result}, nil
+}
+
+func (d *drawn) outcome(receipt [16]byte) (quota.Outcome, bool) {
+	candidates := d.roll.Candidates()
+	i, found := slices.BinarySearchFunc(candidates, receipt, func(c quota.Candidate, label [16]byte) int {
+		return bytes.Compare(c.Label[:], label[:])
+	})
+	if !found {
+		return quota.Outcome{}, false
+	}
+	return d.result.Outcomes[i], true
+}
+
+// Announce gives every case on the roll its result, as a job: Drawn with a
+// seat, or NotSelected; then the wave is announced.
+func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64) (Counts, error) {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return nil, err
+	}
+	if w.State != WaveDrawn && w.State != WaveAnnounced {
+		return nil, &StateError{What: "wave " + w.name(), State: string(w.State), Event: "announce"}
+	}
+	var d *drawn
+	counts, err := e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+		if d == nil {
+			if d, err = e.redraw(ctx, w, w.body.Seed); err != nil {
+				return chunk{}, err
+			}
+		}
+		p, err := e.scanCases(ctx, w, e.rollIn, ask)
+		if err != nil {
+			return chunk{}, err
+		}
+		s := e.newSteps(by.Actor, e.clock())
+		for _, c := range p.cases {
+			if err := s.announce(c, d, ask.refused); err != nil {
+				return chunk{}, err
+			}
+		}
+		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+	})
+	if err != nil || w.State == WaveAnnounced {
+		return counts, err
+	}
+	return counts, e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil)
+}
+
+func (s *steps[T]) announce(c *Case[T], d *drawn, refused error) error {
+	o, found := d.outcome(c.Application.Receipt)
+	if !found {
+		s.counts["not-on-roll"]++
+	}
+	event := NotSelected
+	if found && o.Accepted() && refused == nil {
+		event = Drawn
+		c.Application.Seat, c.Application.SeatState = seatName(o.Place(c.Wave.body.Plan, c.Wave.name())), "held"
+	}
+	why, err := s.fire(c, Report{Event: event}, nil)
+	if err != nil {
+		return err
+	}
+	if len(why) > 0 {
+		s.counts["refused."+why[0].Code]++
+		return nil
+	}
+	if refused != nil {
+		s.counts["refused.limit"]++
+	}
+	if found {
+		s.counts["draw."+o.Reason.String()]++
+	}
+	s.put(c)
+	return nil
+}
+
+// WriteProof writes the proof of a drawn wave: all that anyone needs to draw
+// again. Create opens the files by name; repeated, they have the same bytes.
+func (e *Engine[T]) WriteProof(ctx context.Context, wave int64, create func(name string) (io.WriteCloser, error)) error {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return err
+	}
+	if w.body.Seed == nil {
+		return &StateError{What: "wave " + w.name(), State: string(w.State), Event: "proof"}
+	}
+	d, err := e.redraw(ctx, w, w.body.Seed)
+	if err != nil {
+		return err
+	}
+	return quota.WriteProof(create, &quota.Proof{Plan: w.body.Plan, Roll: d.roll, Manifest: w.body.Manifest, Seed: w.body.Seed, Result: d.result})
+}
+
+// OpenCommitment checks what the roll commits to for one application, as an
+// auditor with the agency's consent does.
+func (e *Engine[T]) OpenCommitment(ctx context.Context, wave int64, applicant uuid.UUID) error {
+	a, err := e.Application(ctx, wave, applicant)
+	if err != nil {
+		return err
+	}
+	c := &Case[T]{Application: a, zone: e.zone}
+	if err := e.openPeople(ctx, []*Case[T]{c}); err != nil {
+		return err
+	}
+	record, err := e.rollRecord(c)
+	if err != nil {
+		return err
+	}
+	salt := e.RollSalt(wave, a.Receipt)
+	if sum := sha256.Sum256(append(salt[:], record...)); !bytes.Equal(sum[:], a.commitment) {
+		return ErrCommitment
+	}
+	return nil
+}
+
+// ErrCommitment says that a person's record is not the one that the roll
+// commits to.
+var ErrCommitment = fmt.Errorf("program: the record is not the one on the roll")

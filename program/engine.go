@@ -1,0 +1,234 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/calendar"
+	"github.com/gelombang/gelombang/program/lifecycle"
+	"github.com/gelombang/gelombang/program/wording"
+)
+
+// Engine carries out the commands of one program on one store. It is safe for
+// use by several goroutines, and any number of engines may work on one store.
+type Engine[T any] struct {
+	program *Program[T]
+	store   Store
+	keys    Keyring
+	clock   func() time.Time
+	random  io.Reader
+	ids     idMaker
+	log     *slog.Logger
+	chunk   int
+	watch   func(Progress)
+
+	zone     *time.Location
+	machine  *lifecycle.Machine[State, Event, *Case[T]]
+	waves    *lifecycle.Machine[WaveState, waveEvent, any]
+	batches  *lifecycle.Machine[BatchState, batchEvent, any]
+	payTable *lifecycle.Machine[payment.State, payment.Event, any]
+	policy   *eligibility.Compiled[Case[T]]
+	texts    *wording.Catalogue
+	trail    trailCodec
+	rollIn   []State // states from which Drawn moves
+}
+
+// Options are what an engine may be given beyond what it needs.
+type Options struct {
+	// Logger, if not nil, hears what jobs do. It never hears personal data.
+	Logger *slog.Logger
+	// Chunk is how many cases a job writes in one transaction; 0 means 4,000.
+	Chunk int
+	// Progress, if not nil, hears after each chunk of a job. It is called on
+	// the job's goroutine.
+	Progress func(Progress)
+}
+
+// Surroundings are what an engine takes from its process: time and randomness
+// are given, never taken.
+type Surroundings struct {
+	// Clock tells the time: time.Now in production.
+	Clock func() time.Time
+	// Random gives randomness: crypto/rand.Reader in production. It may be read
+	// by several goroutines at once.
+	Random io.Reader
+}
+
+// NewEngine checks the program as a whole and returns an engine for it. The
+// error holds every fault at once: Faults, lifecycle.Faults, faults of the
+// policy and of the wording.
+func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundings, options *Options) (*Engine[T], error) {
+	if p == nil || store == nil || keys == nil || around.Clock == nil || around.Random == nil {
+		return nil, errors.New("program: an engine needs a program, a store, a keyring, a clock and randomness")
+	}
+	if options == nil {
+		options = &Options{}
+	}
+	e := &Engine[T]{program: p, store: store, keys: keys, clock: around.Clock, random: around.Random, ids: idMaker{random: around.Random},
+		log: options.Logger, chunk: options.Chunk, watch: options.Progress}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.chunk <= 0 {
+		e.chunk = 4000
+	}
+	if faults := p.faults(); len(faults) > 0 {
+		return nil, faults
+	}
+	return e, e.compile()
+}
+
+func (e *Engine[T]) compile() error {
+	p := e.program
+	var all []error
+	var err error
+	e.zone, err = calendar.Zone(p.Zone)
+	all = append(all, err)
+	defaults, err := eligibility.DefaultTexts()
+	all = append(all, err)
+	e.texts, err = wording.Compile(append([]wording.Texts{defaults}, p.Texts)...)
+	all = append(all, err)
+	options := lifecycle.CompileOptions{
+		Effects:  slices.Concat(ownEffects(), sortedKeys(p.Effects)),
+		Holdings: []lifecycle.Holding{Seat},
+		Holidays: p.Holidays,
+	}
+	if e.texts != nil && len(p.Texts) > 0 {
+		options.Untold = e.untold
+	}
+	e.machine, err = lifecycle.Compile(p.Lifecycle, p.Guards, options)
+	all = append(all, err)
+	e.waves, err = lifecycle.Compile(WaveTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
+	all = append(all, err)
+	e.batches, err = lifecycle.Compile(BatchTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
+	all = append(all, err)
+	e.payTable, err = lifecycle.Compile(payment.Table(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
+	all = append(all, err)
+	e.policy, err = eligibility.Compile(p.Facts.Schema, p.Policy, &eligibility.Options{Texts: ruleTexts(p.Texts)})
+	all = append(all, err)
+	for _, limit := range p.Facts.limits {
+		if !slices.ContainsFunc(p.Limits, func(l Limit) bool { return l.Name == limit }) {
+			all = append(all, &FieldError{"Facts", fmt.Sprintf("asks for limit %q, which the program does not have", limit)})
+		}
+	}
+	e.trail = newTrailCodec(p.Lifecycle)
+	for _, m := range p.Lifecycle.Moves {
+		if m.On == Drawn {
+			e.rollIn = append(e.rollIn, m.From...)
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (e *Engine[T]) untold(key string) []string {
+	if e.texts.Has(key) {
+		return nil
+	}
+	return e.texts.Languages()
+}
+
+// ruleTexts picks the texts that package eligibility reads.
+func ruleTexts(all wording.Texts) wording.Texts {
+	picked := wording.Texts{}
+	for lang, texts := range all {
+		for key, text := range texts {
+			for _, prefix := range []string{"rule.", "fact.", "code.", "source."} {
+				if len(key) > len(prefix) && key[:len(prefix)] == prefix {
+					if picked[lang] == nil {
+						picked[lang] = map[string]string{}
+					}
+					picked[lang][key] = text
+				}
+			}
+		}
+	}
+	return picked
+}
+
+// Policy returns the compiled policy, for explaining decisions.
+func (e *Engine[T]) Policy() *eligibility.Compiled[Case[T]] { return e.policy }
+
+// Lifecycle returns the compiled lifecycle, for drawing and explaining it.
+func (e *Engine[T]) Lifecycle() *lifecycle.Machine[State, Event, *Case[T]] { return e.machine }
+
+// By says who gives a command.
+type By struct {
+	// Actor is an officer's, a partner's or a process's name in the journal.
+	Actor string
+	// Key is the idempotency key. A command that is repeated under its key is
+	// not carried out again; the same key for another command is a
+	// *KeyConflictError. Empty: no protection but the state of things.
+	Key string
+}
+
+// command is one call of a public method: who, what, and with which arguments.
+type command struct {
+	By
+	op      string
+	payload any
+}
+
+// answered reports whether the command was carried out before.
+func (e *Engine[T]) answered(ctx context.Context, cmd command) (bool, error) {
+	if cmd.Actor == "" {
+		return false, &FieldError{"By.Actor", "is missing"}
+	}
+	if cmd.Key == "" {
+		return false, nil
+	}
+	rows, err := e.store.Load(ctx, Query{Command: cmd.Key})
+	if err != nil || !rows.Answered {
+		return false, err
+	}
+	mark, err := e.fingerprint(cmd)
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(mark, rows.Fingerprint) {
+		return false, &KeyConflictError{Key: cmd.Key}
+	}
+	return true, nil
+}
+
+// fingerprint tells payloads apart. It is keyed, so that nobody who reads the
+// store can search it for personal values.
+func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
+	data, err := json.Marshal(cmd.payload)
+	if err != nil {
+		return nil, fmt.Errorf("program: payload of %s: %w", cmd.op, err)
+	}
+	mark := e.keys.Index("command/"+cmd.op, string(data))
+	return mark[:], nil
+}
+
+// carryOut applies the change of a command, with a journal entry.
+func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) error {
+	mark, err := e.fingerprint(cmd)
+	if err != nil {
+		return err
+	}
+	note, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
+	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
+	return e.apply(ctx, c)
+}
+
+func (e *Engine[T]) apply(ctx context.Context, c Change) error {
+	outcomes, err := e.store.Apply(ctx, []Change{c})
+	if err != nil {
+		return err
+	}
+	return outcomes[0].Refusal
+}

@@ -1,0 +1,225 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/program/lifecycle"
+)
+
+// RefusedError says why an event is not possible for a case.
+type RefusedError struct {
+	Event   Event
+	State   State
+	Reasons []Reason
+}
+
+func (e *RefusedError) Error() string {
+	text := fmt.Sprintf("program: %s is not possible in state %s:", e.Event, e.State)
+	for _, r := range e.Reasons {
+		text += " " + r.Code
+	}
+	return text
+}
+
+// Fire reports an event about one case. The error is a *RefusedError with every
+// reason if the lifecycle does not allow it, or one of package ledger if an
+// account would leave its bounds.
+func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.UUID, report Report) error {
+	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.Amount, report.Number, report.Party, e.payoutMark(report.Account)}}
+	if done, err := e.answered(ctx, cmd); done || err != nil {
+		return err
+	}
+	if report.Event == Drawn || report.Event == NotSelected {
+		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
+	}
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return err
+	}
+	a, err := e.Application(ctx, wave, applicant)
+	if err != nil {
+		return err
+	}
+	c := &Case[T]{Application: a, Wave: w, zone: e.zone}
+	cases := []*Case[T]{c}
+	if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
+		return err
+	}
+	s := e.newSteps(by.Actor, e.clock())
+	why, err := s.fire(c, report, nil)
+	if err != nil {
+		return err
+	}
+	if len(why) > 0 {
+		return &RefusedError{Event: report.Event, State: a.State, Reasons: slices.Clone(why)}
+	}
+	s.put(c)
+	if err := s.linkAccount(c); err != nil {
+		return err
+	}
+	return s.single(ctx, cmd)
+}
+
+// payoutMark stands for an account in a fingerprint: a keyed digest.
+func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
+	if p == nil {
+		return [32]byte{}
+	}
+	return e.keys.Index("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
+}
+
+// linkAccount keeps a payout account that came with the report.
+func (s *steps[T]) linkAccount(c *Case[T]) error {
+	if c.Report.Account == nil {
+		return nil
+	}
+	payout := *c.Report.Account
+	if payout.Holder.IsZero() {
+		payout.Holder = c.Applicant.Person.Name
+	}
+	c.Applicant.Person.Payout = payout
+	row, err := s.engine.applicantRow(&c.Applicant)
+	if err != nil {
+		return err
+	}
+	s.rows = append(s.rows, row)
+	return nil
+}
+
+// FireOrder says which cases of a wave to report about.
+type FireOrder[T any] struct {
+	Wave   int64
+	States []State
+	// Report says what to report about a case; no report for false.
+	Report func(*Case[T]) (Report, bool)
+	// Sealed leaves the applicants unopened, which is faster: neither Report,
+	// nor the guards and effects of the reported events, look at them. Those
+	// whose report links an account are opened all the same.
+	Sealed bool
+}
+
+// FireAll reports events about many cases, as a job: it goes through the cases
+// of a wave in the given states. Cases that refuse are counted under
+// "refused.CODE" and stay as they are.
+func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOrder[T]) (Counts, error) {
+	w, err := e.Wave(ctx, order.Wave)
+	if err != nil {
+		return nil, err
+	}
+	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+		p, err := e.scanCases(ctx, w, order.States, ask)
+		if err != nil {
+			return chunk{}, err
+		}
+		if !order.Sealed {
+			if err := e.openPeople(ctx, p.cases); err != nil {
+				return chunk{}, err
+			}
+		}
+		s := e.newSteps(by.Actor, e.clock())
+		var reported, toOpen []*Case[T]
+		for _, c := range p.cases {
+			var ok bool
+			if c.Report, ok = order.Report(c); !ok {
+				continue
+			}
+			reported = append(reported, c)
+			if order.Sealed && c.Report.Account != nil {
+				toOpen = append(toOpen, c)
+			}
+		}
+		if err := e.openPeople(ctx, toOpen); err != nil {
+			return chunk{}, err
+		}
+		for _, c := range reported {
+			if err := s.reported(c, c.Report, nil, ask.refused); err != nil {
+				return chunk{}, err
+			}
+		}
+		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+	})
+}
+
+func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Fired, refused error) error {
+	if refused != nil {
+		s.counts["refused.bounds"]++
+		return nil
+	}
+	if r.Event == Drawn || r.Event == NotSelected {
+		s.counts["refused.draw-only"]++
+		return nil
+	}
+	why, err := s.fire(c, r, fired)
+	if err != nil {
+		return err
+	}
+	if len(why) > 0 {
+		s.counts["refused."+why[0].Code]++
+		return nil
+	}
+	s.put(c)
+	return s.linkAccount(c)
+}
+
+// Tick fires every deadline of a wave that has passed, as a job. Each deadline
+// is fired once, for the entry into the state that it was set for.
+func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Counts, error) {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return nil, err
+	}
+	now := e.clock().UTC()
+	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplications, Index: 1, Below: now.UnixMicro() + 1, After: ask.after, Limit: ask.limit})
+		if err != nil {
+			return chunk{}, err
+		}
+		var cases []*Case[T]
+		for _, row := range rows.Rows {
+			a, err := applicationOf(row, e.trail)
+			if err != nil {
+				return chunk{}, err
+			}
+			if a.Wave == wave {
+				cases = append(cases, &Case[T]{Application: a, Wave: w, zone: e.zone})
+			}
+		}
+		if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
+			return chunk{}, err
+		}
+		s := e.newSteps(by.Actor, now)
+		for _, c := range cases {
+			if err := s.tick(c, ask.refused); err != nil {
+				return chunk{}, err
+			}
+		}
+		return s.chunk(next, next == nil, len(cases)), nil
+	})
+}
+
+func (s *steps[T]) tick(c *Case[T], refused error) error {
+	a := &c.Application
+	state, ok := s.engine.machine.State(a.State)
+	if !ok || state.Within == nil || s.at.Before(a.Due) {
+		return nil
+	}
+	fired := &lifecycle.Fired{Entry: int64(len(a.Trail)), Due: a.Due}
+	return s.reported(c, Report{Event: state.Within.Fires, At: a.Due}, fired, refused)
+}
+
+// NextDue returns the earliest deadline that is running, and false if there is
+// none: when to call Tick next.
+func (e *Engine[T]) NextDue(ctx context.Context) (time.Time, bool, error) {
+	rows, _, err := e.store.Page(ctx, Scan{Table: TableApplications, Index: 1, Limit: 1})
+	if err != nil || len(rows.Rows) == 0 {
+		return time.Time{}, false, err
+	}
+	a, err := applicationOf(rows.Rows[0], e.trail)
+	return a.Due, err == nil, err
+}

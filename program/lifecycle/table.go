@@ -1,0 +1,99 @@
+package lifecycle
+
+import "github.com/gelombang/gelombang/program/calendar"
+
+// Table is a lifecycle as pure data: guards and effects are names. Version
+// says which edition of the table a case was started under.
+type Table[S, E ~string] struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	// Start is the state in which a case begins.
+	Start  S             `json:"start"`
+	States []State[S, E] `json:"states"`
+	Moves  []Move[S, E]  `json:"moves"`
+	// Approval names an effect without which no payable state may be reached.
+	// Empty: the table demands none.
+	Approval string `json:"approval,omitempty"`
+}
+
+// State is one row of the table of states and their attributes.
+type State[S, E ~string] struct {
+	State S `json:"state"`
+	// Holds lists what a case in this state holds. It is taken on entering
+	// the first state that holds it and released on leaving the last.
+	Holds []Holding `json:"holds,omitempty"`
+	// Final says that nothing happens after this state. A final state that
+	// holds something must say that it Keeps it.
+	Final bool `json:"final,omitempty"`
+	Keeps bool `json:"keeps,omitempty"`
+	// Payable says that entitlements of a case in this state may be paid.
+	Payable bool `json:"payable,omitempty"`
+	// Next says who acts next.
+	Next Party `json:"next,omitempty"`
+	// Within is the deadline that starts to run on entering the state.
+	Within *Deadline[E] `json:"within,omitempty"`
+	// Check is the policy decision that is due in this state.
+	Check *Check[E] `json:"check,omitempty"`
+	// Wording is the key of the citizen's text. Empty: "state." and the name.
+	Wording string `json:"wording,omitempty"`
+}
+
+// Holding names something a state holds: a seat, an amount of a budget.
+type Holding string
+
+// Party is who is expected to act next on a case.
+type Party string
+
+// The parties of a case.
+const (
+	Applicant Party = "applicant"
+	Officer   Party = "officer"
+	Partner   Party = "partner"
+	Engine    Party = "engine"
+)
+
+// Deadline fires an event when its term, counted from the entry into the
+// state, has passed. Such an event is the clock's: nobody else can fire it.
+type Deadline[E ~string] struct {
+	Fires E             `json:"fires"`
+	Term  calendar.Term `json:"term"`
+}
+
+// Stay, as a branch of a Check, leaves the case in its state.
+const Stay = "stay"
+
+// Check is a point at which the policy decides, at the named stage, and the
+// case branches. Each branch is an event, or Stay.
+type Check[E ~string] struct {
+	At         string `json:"at"`
+	Eligible   E      `json:"eligible"`
+	Ineligible E      `json:"ineligible"`
+	Pending    E      `json:"pending"`
+}
+
+// Move is one row of the table of moves: on the event, from any of the
+// states, to another, if every guard in Needs agrees.
+type Move[S, E ~string] struct {
+	On    E        `json:"on"`
+	From  []S      `json:"from"`
+	To    S        `json:"to"`
+	Needs []string `json:"needs,omitempty"`
+	Do    []Effect `json:"do,omitempty"`
+	// Order ranks several moves for the same state and event: the lowest
+	// whose guards agree is taken. Zero where there is only one.
+	Order int `json:"order,omitempty"`
+}
+
+// Effect names what follows from a move, with an argument. The machine hands
+// it on; the engine carries it out in its transaction.
+type Effect struct {
+	Name string `json:"name"`
+	Arg  string `json:"arg,omitempty"`
+}
+
+func (s State[S, E]) wordingKey() string {
+	if s.Wording != "" {
+		return s.Wording
+	}
+	return "state." + string(s.State)
+}

@@ -1,0 +1,246 @@
+package program
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/calendar"
+	"github.com/gelombang/gelombang/program/lifecycle"
+	"github.com/gelombang/gelombang/program/wording"
+)
+
+// State and Event are the names of an application's lifecycle.
+type (
+	State string
+	Event string
+)
+
+// The lifecycle's types for an application, so that an agency's table needs no
+// type parameters. They are those of package lifecycle.
+type (
+	Table    = lifecycle.Table[State, Event]
+	States   = []lifecycle.State[State, Event]
+	Moves    = []lifecycle.Move[State, Event]
+	Check    = lifecycle.Check[Event]
+	Deadline = lifecycle.Deadline[Event]
+	Holds    = []lifecycle.Holding
+	Effect   = lifecycle.Effect
+	Reason   = lifecycle.Reason
+	Moment   = lifecycle.Moment
+)
+
+// Seat is what a state holds that holds a seat.
+const Seat lifecycle.Holding = "seat"
+
+// Events that the engine fires itself. A table that has a move for Drawn takes
+// part in draws; the cases in its From states are the roll.
+const (
+	Drawn       Event = "drawn"
+	NotSelected Event = "not-selected"
+)
+
+// Effects that the engine carries out. Arg names a benefit or a template.
+const (
+	// EffectEntitle creates the entitlements of a benefit, or opens a balance.
+	EffectEntitle = "entitle"
+	// EffectSpend takes the report's amount out of a balance.
+	EffectSpend = "spend"
+	// EffectLapse gives what is left of a balance back to the budget.
+	EffectLapse = "lapse"
+	// EffectConfirmSeat turns the held seat into a granted one.
+	EffectConfirmSeat = "confirm-seat"
+	// EffectBar bars the applicant from applying again.
+	EffectBar = "bar"
+	// EffectNotify tells the applicant, with the template in Arg. The notice is
+	// in the journal; the agency's sender reads it there.
+	EffectNotify = "notify"
+)
+
+func ownEffects() []string {
+	return []string{EffectEntitle, EffectSpend, EffectLapse, EffectConfirmSeat, EffectBar, EffectNotify}
+}
+
+// Program is the definition of a program: data, checked as a whole by
+// NewEngine. T is the agency's own details of an applicant.
+type Program[T any] struct {
+	// ID is short and permanent: letters a to z, digits and -.
+	ID        string
+	Lifecycle Table
+	Facts     *Facts[T]
+	Policy    eligibility.Policy
+	// Place says where a candidate stands in the draw: computed when the case
+	// passes its screening, and stored.
+	Place func(*Case[T]) Placement
+	// Limits are caps that hold when a seat is taken.
+	Limits []Limit
+	// Benefits are what the program promises.
+	Benefits payment.Benefits
+	// Guards and Effects are the agency's own, by the names in the table.
+	Guards  map[string]Guard[T]
+	Effects map[string]EffectFunc[T]
+	// Zone is the IANA name of the zone in which legal dates are counted.
+	Zone     string
+	Holidays calendar.Holidays
+	// Texts are the agency's wording: reasons of rules, states, notices.
+	Texts wording.Texts
+}
+
+// Guard refuses a move by appending reasons. It is a pure function.
+type Guard[T any] = lifecycle.Guard[*Case[T]]
+
+// EffectFunc carries out an agency's own effect by writing into out. It is
+// called again if the transaction has to be repeated, so it must do nothing
+// else.
+type EffectFunc[T any] func(c *Case[T], arg string, out *Writer) error
+
+// Placement is where a candidate stands in a draw.
+type Placement struct {
+	// Pool is the ID of the candidate's home pool in the wave's plan.
+	Pool string
+	// Groups are the codes of the plan's groups that the candidate belongs to.
+	Groups []string
+	// Tier comes first if lower; 0 in a plan without tiers.
+	Tier int
+}
+
+// Limit is a cap on how many seats one applicant or household may have.
+type Limit struct {
+	// Name is part of the account's name: letters a to z, digits and -.
+	Name string
+	Per  Per
+	Max  int64
+	// Ever says that the award counts for ever, even if the seat is returned.
+	Ever bool
+	// Basis is the legal basis of the cap.
+	Basis eligibility.Basis
+}
+
+// Per says whom a limit counts.
+type Per uint8
+
+// Whom a limit can count.
+const (
+	PerPerson Per = iota + 1
+	PerHousehold
+)
+
+// Faults is everything that is wrong with a program.
+type Faults []error
+
+func (f Faults) Error() string { return "program: " + errors.Join(f...).Error() }
+
+// Unwrap gives the faults to errors.As and errors.Is.
+func (f Faults) Unwrap() []error { return f }
+
+// FieldError says which field breaks which rule.
+type FieldError struct{ Field, Rule string }
+
+func (e *FieldError) Error() string { return e.Field + " " + e.Rule }
+
+func (p *Program[T]) faults() Faults {
+	var f Faults
+	add := func(field, rule string, args ...any) {
+		f = append(f, &FieldError{field, fmt.Sprintf(rule, args...)})
+	}
+	if !shortName(p.ID) {
+		add("ID", "is made of letters a to z, digits and -")
+	}
+	if p.Facts == nil {
+		add("Facts", "is missing: NewFacts makes one")
+	}
+	if p.Place == nil && p.draws() {
+		add("Place", "is missing, and the lifecycle has a draw")
+	}
+	names := map[string]bool{}
+	for _, l := range p.Limits {
+		if !shortName(l.Name) || names[l.Name] {
+			add("Limits", "have names of letters a to z, digits and -, each once")
+		}
+		names[l.Name] = true
+		if l.Max < 1 || l.Per != PerPerson && l.Per != PerHousehold {
+			add("Limits."+l.Name, "needs a Max of 1 or more and whom it counts")
+		}
+	}
+	for name := range p.Effects {
+		if slices.Contains(ownEffects(), name) {
+			add("Effects."+name, "is an effect of the engine's own")
+		}
+	}
+	if _, err := calendar.Zone(p.Zone); err != nil {
+		add("Zone", "is not a known zone")
+	}
+	if err := p.Benefits.Validate(); err != nil {
+		f = append(f, err)
+	}
+	for _, where := range lossyFields(reflect.TypeFor[T](), "T", nil) {
+		add(where, "would not survive being stored as JSON")
+	}
+	return append(f, p.effectFaults()...)
+}
+
+func (p *Program[T]) effectFaults() Faults {
+	var f Faults
+	for _, move := range p.Lifecycle.Moves {
+		for _, e := range move.Do {
+			benefit, known := p.Benefits.Find(e.Arg)
+			isBalance := known && benefit.Kind == payment.BalanceKind
+			switch {
+			case e.Name == EffectEntitle && !known:
+				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("entitles to %q, which is no benefit", e.Arg)})
+			case (e.Name == EffectSpend || e.Name == EffectLapse) && !isBalance:
+				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("spends or lapses %q, which is no balance", e.Arg)})
+			}
+		}
+	}
+	return f
+}
+
+func (p *Program[T]) draws() bool {
+	return slices.ContainsFunc(p.Lifecycle.Moves, func(m lifecycle.Move[State, Event]) bool { return m.On == Drawn })
+}
+
+func shortName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// lossyFields lists the parts of a type that encoding/json would lose.
+func lossyFields(t reflect.Type, where string, above []reflect.Type) []string {
+	if slices.Contains(above, t) || t.Implements(reflect.TypeFor[jsonMarshaler]()) || t.Implements(reflect.TypeFor[textMarshaler]()) {
+		return nil
+	}
+	above = append(above, t)
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return lossyFields(t.Elem(), where, above)
+	case reflect.Map:
+		return lossyFields(t.Elem(), where, above)
+	case reflect.Chan, reflect.Func, reflect.Interface, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return []string{where}
+	case reflect.Struct:
+		var lost []string
+		for i := range t.NumField() {
+			field := t.Field(i)
+			if !field.IsExported() || field.Tag.Get("json") == "-" {
+				lost = append(lost, where+"."+field.Name)
+				continue
+			}
+			lost = append(lost, lossyFields(field.Type, where+"."+field.Name, above)...)
+		}
+		return lost
+	}
+	return nil
+}
+
+type (
+	jsonMarshaler interface{ MarshalJSON() ([]byte, error) }
+	textMarshaler interface{ MarshalText() ([]byte, error) }
+)

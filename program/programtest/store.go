@@ -1,0 +1,512 @@
+// Package programtest proves that a store keeps its promises. Whoever writes a
+// program.Store runs it in a test:
+//
+//	func TestStore(t *testing.T) {
+//		programtest.TestStore(t, func(t *testing.T) program.Store { return open(t) })
+//	}
+//
+// Each case says in its name and its failure what a store owes to its callers.
+package programtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+var start = time.Date(2020, time.August, 8, 5, 0, 0, 0, time.UTC)
+
+// TestStore runs every case on stores that open makes: each must be empty, and
+// closed by the test's clean-up.
+func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
+	cases := []struct {
+		name string
+		why  string
+		run  func(*suite)
+	}{
+		{"rows come back as they were written", "every kind of value, and none, survives", (*suite).roundTrip},
+		{"only changed columns are written", "a writer who says what changed does not undo what others wrote", (*suite).changedColumns},
+		{"a row is inserted once", "version 0 means that the row does not exist yet", (*suite).insertOnce},
+		{"a stale version is refused", "two writers who read the same row cannot both win", (*suite).staleVersion},
+		{"a change is whole or not at all", "a refused change leaves nothing behind", (*suite).whole},
+		{"a refused change leaves the others", "changes in one Apply are independent", (*suite).others},
+		{"the first answer is replayed", "a repeated command is carried out once", (*suite).replay},
+		{"another payload under a key is a conflict", "a key belongs to one command", (*suite).keyConflict},
+		{"a refusal is not stored under the key", "the command can be tried again", (*suite).refusalNotStored},
+		{"no account leaves its bounds", "the last seat is given once", (*suite).bounds},
+		{"a posting is made once", "its id is its idempotency key", (*suite).postingOnce},
+		{"a pending posting is posted or voided once", "what is reserved is not available", (*suite).pending},
+		{"a pending posting expires", "expired holds need no sweeper", (*suite).expiry},
+		{"pages follow the key", "a cursor continues without gap or repeat", (*suite).pages},
+		{"pages filter", "only rows with the asked values come", (*suite).filters},
+		{"pages follow a further index", "rows without a value are not in it", (*suite).secondIndex},
+		{"a unique value has one live owner", "at most one live payment for an entitlement", (*suite).unique},
+		{"the journal is in order", "1, 2, 3, and only for what was carried out", (*suite).journal},
+		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
+		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := &suite{T: t, ctx: t.Context(), store: open(t)}
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("why it matters: %s", c.why)
+				}
+			})
+			c.run(s)
+		})
+	}
+}
+
+type suite struct {
+	*testing.T
+	ctx   context.Context
+	store program.Store
+}
+
+func (s *suite) apply(changes ...program.Change) []program.Outcome {
+	s.Helper()
+	for i := range changes {
+		if changes[i].At.IsZero() {
+			changes[i].At = start
+		}
+	}
+	outcomes, err := s.store.Apply(s.ctx, changes)
+	if err != nil {
+		s.Fatalf("Apply: %v", err)
+	}
+	if len(outcomes) != len(changes) {
+		s.Fatalf("Apply: %d outcomes for %d changes", len(outcomes), len(changes))
+	}
+	return outcomes
+}
+
+func (s *suite) done(changes ...program.Change) {
+	s.Helper()
+	for i, o := range s.apply(changes...) {
+		if o.Refusal != nil {
+			s.Fatalf("change %d: %v", i, o.Refusal)
+		}
+	}
+}
+
+func refusedAs[E error](s *suite, o program.Outcome) E {
+	s.Helper()
+	var want E
+	if !errors.As(o.Refusal, &want) {
+		s.Fatalf("refusal %v, want a %T", o.Refusal, want)
+	}
+	return want
+}
+
+func (s *suite) load(keys ...program.Key) []program.Row {
+	s.Helper()
+	rows, err := s.store.Load(s.ctx, program.Query{Keys: keys})
+	if err != nil {
+		s.Fatalf("Load: %v", err)
+	}
+	return rows.Rows
+}
+
+func (s *suite) balance(a ledger.Account) ledger.Balance {
+	s.Helper()
+	b, err := s.store.Balances(s.ctx, a)
+	if err != nil {
+		s.Fatalf("Balances: %v", err)
+	}
+	return b[0]
+}
+
+func id(n byte) []byte {
+	b := uuid.UUID{6: 0x70, 8: 0x80, 15: n}
+	return b[:]
+}
+
+func applicant(n byte, version int64) program.Row {
+	return program.Row{Table: program.TableApplicants, Version: version,
+		Values: []any{id(n), "registered", start.UnixMicro(), nil, []byte{1, 0, 255, n}}}
+}
+
+func applicantKey(n byte) program.Key {
+	return program.Key{Table: program.TableApplicants, Values: []any{id(n)}}
+}
+
+func job(name string, part int64, version int64) program.Row {
+	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}")}}
+}
+
+func jobKey(name string, part int64) program.Key {
+	return program.Key{Table: program.TableJobs, Values: []any{name, part}}
+}
+
+func posting(id string, from, to ledger.Account, amount int64) ledger.Posting {
+	return ledger.Posting{ID: id, Legs: []ledger.Leg{
+		{Account: from, Amount: -amount, Bounds: ledger.AtLeast(0)},
+		{Account: to, Amount: amount, Bounds: ledger.AtLeast(0)},
+	}}
+}
+
+func issue(amount int64) program.Change {
+	return program.Change{Postings: []ledger.Posting{{ID: "issue", Legs: []ledger.Leg{
+		{Account: "issued", Amount: -amount, Bounds: ledger.Free()},
+		{Account: "left", Amount: amount, Bounds: ledger.AtLeast(0)},
+	}}}}
+}
+
+func (s *suite) roundTrip() {
+	want := applicant(1, 0)
+	want.Values[3] = id(9)
+	s.done(program.Change{Rows: []program.Row{want, applicant(2, 0)}})
+	rows := s.load(applicantKey(1), applicantKey(2), applicantKey(3))
+	if len(rows) != 2 {
+		s.Fatalf("%d rows, want 2: a row that does not exist is left out", len(rows))
+	}
+	for i, w := range []program.Row{want, applicant(2, 0)} {
+		w.Version = 1
+		if !reflect.DeepEqual(rows[i], w) {
+			s.Errorf("row %d is %v, want %v", i, rows[i], w)
+		}
+	}
+}
+
+func (s *suite) changedColumns() {
+	s.done(program.Change{Rows: []program.Row{applicant(1, 0), applicant(2, 0)}})
+	changed := applicant(1, 1)
+	changed.Values[1], changed.Values[4], changed.Changed = "barred", []byte("not written"), 1<<1
+	other := applicant(2, 1)
+	other.Values[4], other.Changed = []byte("written"), 1<<4
+	s.done(program.Change{Rows: []program.Row{changed, other}})
+	rows := s.load(applicantKey(1), applicantKey(2))
+	want1, want2 := applicant(1, 2), applicant(2, 2)
+	want1.Values[1], want2.Values[4] = "barred", []byte("written")
+	if !reflect.DeepEqual(rows, []program.Row{want1, want2}) {
+		s.Errorf("rows are %v, want %v and %v", rows, want1, want2)
+	}
+}
+
+func (s *suite) insertOnce() {
+	s.done(program.Change{Rows: []program.Row{applicant(1, 0)}})
+	stale := refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{applicant(2, 0), applicant(1, 0)}})[0])
+	if stale.Table != "applicants" || stale.Row != 1 {
+		s.Errorf("refusal names table %s row %d, want applicants row 1", stale.Table, stale.Row)
+	}
+	if got := len(s.load(applicantKey(2))); got != 0 {
+		s.Errorf("the row beside the refused one was written")
+	}
+}
+
+func (s *suite) staleVersion() {
+	s.done(program.Change{Rows: []program.Row{applicant(1, 0)}})
+	changed := applicant(1, 1)
+	changed.Values[1] = "barred"
+	s.done(program.Change{Rows: []program.Row{changed}})
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{applicant(1, 1)}})[0])
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{applicant(7, 1)}})[0])
+	rows := s.load(applicantKey(1))
+	if rows[0].Version != 2 || rows[0].Values[1] != "barred" {
+		s.Errorf("the row is %v, want version 2, barred", rows[0])
+	}
+}
+
+func (s *suite) whole() {
+	s.done(issue(1))
+	c := program.Change{Key: "k", Rows: []program.Row{applicant(1, 0)}, Postings: []ledger.Posting{posting("p1", "left", "held", 1), posting("p2", "left", "held", 1)},
+		Entry: &program.Entry{At: start, Actor: "a", Kind: "k", Data: []byte("{}")}}
+	bound := refusedAs[*ledger.BoundError](s, s.apply(c)[0])
+	if bound.Account != "left" || bound.Posting != "p2" {
+		s.Errorf("refusal names %s of %s, want left of p2", bound.Account, bound.Posting)
+	}
+	if len(s.load(applicantKey(1))) != 0 || s.balance("left").Posted != 1 || s.balance("held").Posted != 0 {
+		s.Errorf("a refused change left something behind")
+	}
+	if entries, err := s.store.Journal(s.ctx, 0, 10); err != nil || len(entries) != 0 {
+		s.Errorf("a refused change is in the journal: %v %v", entries, err)
+	}
+}
+
+func (s *suite) others() {
+	s.done(issue(1))
+	outcomes := s.apply(
+		program.Change{Rows: []program.Row{applicant(1, 0)}, Postings: []ledger.Posting{posting("p1", "left", "held", 1)}},
+		program.Change{Rows: []program.Row{applicant(2, 0)}, Postings: []ledger.Posting{posting("p2", "left", "held", 1)}},
+		program.Change{Rows: []program.Row{applicant(3, 0)}},
+	)
+	if outcomes[0].Refusal != nil || outcomes[2].Refusal != nil {
+		s.Errorf("changes beside the refused one: %v %v", outcomes[0].Refusal, outcomes[2].Refusal)
+	}
+	refusedAs[*ledger.BoundError](s, outcomes[1])
+	if n := len(s.load(applicantKey(1), applicantKey(2), applicantKey(3))); n != 2 {
+		s.Errorf("%d rows, want those of the first and the third change", n)
+	}
+}
+
+func (s *suite) replay() {
+	c := program.Change{Key: "join-1", Fingerprint: []byte{1}, Rows: []program.Row{applicant(1, 0)}, Answer: []byte("first")}
+	s.done(c)
+	c.Answer = []byte("second")
+	o := s.apply(c)[0]
+	if o.Refusal != nil || !o.Replayed || string(o.Answer) != "first" {
+		s.Errorf("outcome %+v, want the first answer replayed", o)
+	}
+	rows, err := s.store.Load(s.ctx, program.Query{Command: "join-1"})
+	if err != nil || !rows.Answered || string(rows.Answer) != "first" || !bytes.Equal(rows.Fingerprint, []byte{1}) {
+		s.Errorf("Load answers %+v %v", rows, err)
+	}
+	if rows, err = s.store.Load(s.ctx, program.Query{Command: "join-2"}); err != nil || rows.Answered {
+		s.Errorf("a command that never was is answered")
+	}
+}
+
+func (s *suite) keyConflict() {
+	s.done(program.Change{Key: "k", Fingerprint: []byte{1}, Rows: []program.Row{applicant(1, 0)}})
+	o := s.apply(program.Change{Key: "k", Fingerprint: []byte{2}, Rows: []program.Row{applicant(2, 0)}})[0]
+	refusedAs[*program.KeyConflictError](s, o)
+	if len(s.load(applicantKey(2))) != 0 {
+		s.Errorf("the conflicting change was carried out")
+	}
+}
+
+func (s *suite) refusalNotStored() {
+	c := program.Change{Key: "k", Fingerprint: []byte{1}, Postings: []ledger.Posting{posting("p", "left", "held", 1)}}
+	refusedAs[*ledger.BoundError](s, s.apply(c)[0])
+	s.done(issue(1))
+	if o := s.apply(c)[0]; o.Refusal != nil || o.Replayed {
+		s.Errorf("second try: %+v", o)
+	}
+}
+
+func (s *suite) bounds() {
+	s.done(issue(2))
+	cap1 := func(id string) program.Change {
+		return program.Change{Postings: []ledger.Posting{{ID: id, Legs: []ledger.Leg{
+			{Account: "left", Amount: -1, Bounds: ledger.AtLeast(0)},
+			{Account: "household", Amount: 1, Bounds: ledger.Between(0, 1)},
+		}}}}
+	}
+	s.done(cap1("a"))
+	bound := refusedAs[*ledger.BoundError](s, s.apply(cap1("b"))[0])
+	if bound.Account != "household" {
+		s.Errorf("refused by %s, want household", bound.Account)
+	}
+	if s.balance("left").Posted != 1 {
+		s.Errorf("the other leg of a refused posting was written")
+	}
+	invalid := program.Change{Postings: []ledger.Posting{{ID: "c", Legs: []ledger.Leg{{Account: "left", Amount: 1, Bounds: ledger.Free()}}}}}
+	refusedAs[*ledger.InvalidError](s, s.apply(invalid)[0])
+}
+
+func (s *suite) postingOnce() {
+	s.done(issue(5))
+	s.done(program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 2)}})
+	s.done(program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 2)}})
+	if got := s.balance("held").Posted; got != 2 {
+		s.Errorf("held %d, want 2: the posting was made twice", got)
+	}
+	refusedAs[*ledger.ConflictError](s, s.apply(program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 3)}})[0])
+}
+
+func (s *suite) pending() {
+	s.done(issue(3))
+	hold := posting("hold", "left", "held", 2)
+	hold.Kind = ledger.Pending
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	if got := s.balance("left"); got != (ledger.Balance{Posted: 3, Out: 2}) {
+		s.Errorf("left is %+v while pending", got)
+	}
+	refusedAs[*ledger.BoundError](s, s.apply(program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 2)}})[0])
+	s.done(program.Change{Postings: []ledger.Posting{{ID: "post", Kind: ledger.Post, Of: "hold"}}})
+	if left, held := s.balance("left"), s.balance("held"); left != (ledger.Balance{Posted: 1}) || held != (ledger.Balance{Posted: 2}) {
+		s.Errorf("left %+v, held %+v after the post", left, held)
+	}
+	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{Postings: []ledger.Posting{{ID: "void", Kind: ledger.Void, Of: "hold"}}})[0])
+	hold.ID, hold.Legs[0].Amount, hold.Legs[1].Amount = "hold2", -1, 1
+	s.done(program.Change{Postings: []ledger.Posting{hold, {ID: "void2", Kind: ledger.Void, Of: "hold2"}}})
+	if left := s.balance("left"); left != (ledger.Balance{Posted: 1}) {
+		s.Errorf("left %+v after the void", left)
+	}
+}
+
+func (s *suite) expiry() {
+	s.done(issue(1))
+	hold := posting("hold", "left", "held", 1)
+	hold.Kind, hold.Expires = ledger.Pending, start.Add(time.Minute)
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	take := program.Change{At: start.Add(time.Minute - time.Microsecond), Postings: []ledger.Posting{posting("p", "left", "held", 1)}}
+	refusedAs[*ledger.BoundError](s, s.apply(take)[0])
+	take.At = start.Add(time.Minute)
+	s.done(take)
+	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{At: take.At, Postings: []ledger.Posting{{ID: "late", Kind: ledger.Post, Of: "hold"}}})[0])
+	if left, held := s.balance("left"), s.balance("held"); left != (ledger.Balance{}) || held != (ledger.Balance{Posted: 1}) {
+		s.Errorf("left %+v, held %+v", left, held)
+	}
+}
+
+func (s *suite) pages() {
+	var rows []program.Row
+	for part := range int64(5) {
+		rows = append(rows, job("b", 4-part, 0), job("a", part, 0))
+	}
+	s.done(program.Change{Rows: rows})
+	var got []string
+	scan := program.Scan{Table: program.TableJobs, Limit: 3}
+	for {
+		page, next, err := s.store.Page(s.ctx, scan)
+		if err != nil {
+			s.Fatalf("Page: %v", err)
+		}
+		for _, row := range page.Rows {
+			got = append(got, fmt.Sprint(row.Values[0], row.Values[1]))
+		}
+		if next == nil {
+			break
+		}
+		scan.After = next
+	}
+	want := "[a0 a1 a2 a3 a4 b0 b1 b2 b3 b4]"
+	if fmt.Sprint(got) != want {
+		s.Errorf("pages gave %v, want %s", got, want)
+	}
+}
+
+func (s *suite) filters() {
+	paused := job("a", 2, 0)
+	paused.Values[2] = "paused"
+	s.done(program.Change{Rows: []program.Row{job("a", 1, 0), paused, job("a", 3, 0), job("b", 1, 0)}})
+	page, next, err := s.store.Page(s.ctx, program.Scan{Table: program.TableJobs, Equal: []any{"a"}, Below: int64(3),
+		Column: "state", Only: []any{"paused", "done"}, Limit: 10})
+	if err != nil || next != nil || len(page.Rows) != 1 || page.Rows[0].Values[1] != int64(2) {
+		s.Errorf("page %v %v %v, want the paused part of a", page.Rows, next, err)
+	}
+	if _, _, err := s.store.Page(s.ctx, program.Scan{Table: program.TableJobs}); err == nil {
+		s.Errorf("a scan without a limit is refused")
+	}
+}
+
+func (s *suite) secondIndex() {
+	wave := program.Row{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}}
+	rows := []program.Row{wave}
+	for n, due := range []any{int64(30), nil, int64(10), int64(20)} {
+		rows = append(rows, applicant(byte(n), 0))
+		rows = append(rows, program.Row{Table: program.TableApplications, Values: []any{int64(4), id(byte(n)), "joined", int64(1), int64(0), due,
+			id(byte(n)), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}}})
+	}
+	s.done(program.Change{Rows: rows})
+	scan := program.Scan{Table: program.TableApplications, Index: 1, Below: int64(30), Limit: 1}
+	var got []any
+	for {
+		page, next, err := s.store.Page(s.ctx, scan)
+		if err != nil {
+			s.Fatalf("Page: %v", err)
+		}
+		for _, row := range page.Rows {
+			got = append(got, row.Values[5])
+		}
+		if next == nil {
+			break
+		}
+		scan.After = next
+	}
+	if !reflect.DeepEqual(got, []any{int64(10), int64(20)}) {
+		s.Errorf("due %v, want 10 and 20", got)
+	}
+}
+
+func (s *suite) unique() {
+	payment := func(batch, item, generation int64, state string, version int64) program.Row {
+		var ended any
+		if state == "returned" {
+			ended = start.UnixMicro()
+		}
+		return program.Row{Table: program.TablePayments, Version: version, Values: []any{batch, item, state,
+			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended}}
+	}
+	batch := func(n int64) program.Row {
+		return program.Row{Table: program.TableBatches, Values: []any{n, "preparing", "incentive", int64(1), int64(4), int64(0), int64(0), "IDR", "o", nil, []byte{}}}
+	}
+	s.done(program.Change{Rows: []program.Row{
+		{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}},
+		applicant(1, 0),
+		{Table: program.TableApplications, Values: []any{int64(4), id(1), "reviewed", int64(1), int64(0), nil, id(1), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}}},
+		{Table: program.TableEntitlements, Values: []any{"incentive", int64(1), int64(4), id(1), int64(100), "IDR", int64(0), int64(0)}},
+		batch(1), batch(2), payment(1, 1, 1, "created", 0),
+	}})
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{payment(2, 1, 2, "created", 0)}})[0])
+	s.done(program.Change{Rows: []program.Row{payment(1, 1, 1, "returned", 1)}})
+	s.done(program.Change{Rows: []program.Row{payment(2, 1, 2, "created", 0)}})
+}
+
+func (s *suite) journal() {
+	entry := func(kind string) *program.Entry {
+		return &program.Entry{At: start, Actor: "officer", Kind: kind, Data: []byte(`{"n":1}`)}
+	}
+	s.done(program.Change{Entry: entry("one")}, program.Change{}, program.Change{Key: "k", Entry: entry("two")})
+	s.done(program.Change{Key: "k", Entry: entry("again")})
+	s.done(program.Change{Entry: entry("three")})
+	entries, err := s.store.Journal(s.ctx, 0, 10)
+	if err != nil || len(entries) != 3 {
+		s.Fatalf("journal %v %v, want 3 entries", entries, err)
+	}
+	for i, kind := range []string{"one", "two", "three"} {
+		want := *entry(kind)
+		want.Seq = int64(i + 1)
+		if !reflect.DeepEqual(entries[i], want) {
+			s.Errorf("entry %d is %+v, want %+v", i, entries[i], want)
+		}
+	}
+	if rest, err := s.store.Journal(s.ctx, 1, 1); err != nil || len(rest) != 1 || rest[0].Kind != "two" {
+		s.Errorf("after 1, one entry: %v %v", rest, err)
+	}
+}
+
+func (s *suite) lastSeats() {
+	const seats, takers, each = 20, 8, 10
+	s.done(issue(seats))
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	taken := 0
+	for n := range takers {
+		wg.Go(func() {
+			for i := range each {
+				outcomes, err := s.store.Apply(s.ctx, []program.Change{{At: start,
+					Postings: []ledger.Posting{posting(fmt.Sprintf("%d/%d", n, i), "left", "held", 1)}}})
+				if err != nil {
+					s.Errorf("Apply: %v", err)
+					return
+				}
+				var bound *ledger.BoundError
+				mu.Lock()
+				if outcomes[0].Refusal == nil {
+					taken++
+				} else if !errors.As(outcomes[0].Refusal, &bound) {
+					s.Errorf("refusal %v, want a bound", outcomes[0].Refusal)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if left, held := s.balance("left").Posted, s.balance("held").Posted; taken != seats || left != 0 || held != seats {
+		s.Errorf("%d takers were told yes, %d left, %d held; want %d, 0, %d", taken, left, held, seats, seats)
+	}
+}
+
+func (s *suite) cancelled() {
+	ctx, cancel := context.WithCancel(s.ctx)
+	cancel()
+	if _, err := s.store.Apply(ctx, []program.Change{{At: start, Rows: []program.Row{applicant(1, 0)}}}); err == nil {
+		s.Errorf("Apply with a cancelled context gives an error")
+	}
+	if len(s.load(applicantKey(1))) != 0 {
+		s.Errorf("Apply with a cancelled context wrote")
+	}
+}

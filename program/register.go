@@ -1,0 +1,285 @@
+package program
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Registration is one person who asks to be registered.
+type Registration[T any] struct {
+	Person   Person
+	Details  T
+	Evidence map[string]Evidence
+	// Fault, if not nil, says why the source could not read this one: it is
+	// refused and counted, and the rest goes on.
+	Fault *RegistrationError
+}
+
+// RegistrationError says why somebody cannot be registered.
+type RegistrationError struct {
+	// Field is "National", "Name".
+	Field string
+	// Rule is "missing", or "registered-before" for a national identifier that
+	// another registration has.
+	Rule string
+}
+
+func (e *RegistrationError) Error() string {
+	return fmt.Sprintf("program: registration: %s: %s", e.Field, e.Rule)
+}
+
+// Kinds of blind indexes.
+const (
+	indexNational = "national"
+	indexFamily   = "family"
+)
+
+// Register registers one person and returns the internal id. A national
+// identifier that is registered already is a *RegistrationError.
+func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uuid.UUID, error) {
+	if by.Actor == "" {
+		return uuid.Nil, &FieldError{"By.Actor", "is missing"}
+	}
+	for {
+		in := e.newIntake(1)
+		if err := in.look(ctx, []Registration[T]{r}); err != nil {
+			return uuid.Nil, err
+		}
+		// Repeated under its key, the command is answered with the id that the
+		// first one gave.
+		cmd := command{by, "register", hex.EncodeToString(in.nationals[0][:])}
+		if done, err := e.answered(ctx, cmd); err != nil {
+			return uuid.Nil, err
+		} else if done {
+			return in.known(0), nil
+		}
+		id, err := in.add(0, r)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		err = e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows)}, "registered", registeredData{Applicants: in.ids})
+		var stale *StaleError
+		if !errors.As(err, &stale) {
+			return id, err
+		}
+	}
+}
+
+// registeredData is the data of a "registered" entry.
+type registeredData struct {
+	Applicants []string  `json:"applicants"`
+	Refused    []Refusal `json:"refused,omitempty"`
+}
+
+// Refusal says which registration of a source was refused, and why.
+type Refusal struct {
+	// Position counts from 0 in the source.
+	Position int64  `json:"position"`
+	Field    string `json:"field"`
+	Rule     string `json:"rule"`
+}
+
+// Source gives registrations to RegisterAll. Next returns up to limit of them
+// after the first done; fewer only at the end. It may be called again for the
+// same part, after a crash, and then gives the same.
+type Source[T any] interface {
+	Next(ctx context.Context, done int64, limit int) ([]Registration[T], error)
+}
+
+// RegisterAll registers everybody a source has, as a job that can be stopped
+// and run again. The counts are "registered" and "refused.RULE"; who was refused
+// is in the journal, where Refusals reads it.
+func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source Source[T]) (Counts, error) {
+	var before *intake[T] // of the chunk before, which may not be written yet
+	return e.runJob(ctx, by, job, func(ctx context.Context, a ask) (chunk, error) {
+		var done int64
+		if a.after != nil {
+			done = intOf(a.after[0])
+		}
+		people, err := source.Next(ctx, done, a.limit)
+		if err != nil {
+			return chunk{}, err
+		}
+		in := e.newIntake(len(people))
+		if err := in.look(ctx, people); err != nil {
+			return chunk{}, err
+		}
+		if before != nil && before.last == done {
+			in.follow(before)
+		}
+		in.last, before = done+int64(len(people)), in
+		counts, data := Counts{doneCount: int64(len(people))}, registeredData{}
+		for i, r := range people {
+			_, err := in.add(i, r)
+			var why *RegistrationError
+			switch {
+			case errors.As(err, &why):
+				counts["refused."+why.Rule]++
+				data.Refused = append(data.Refused, Refusal{done + int64(i), why.Field, why.Rule})
+			case err != nil:
+				return chunk{}, err
+			default:
+				counts["registered"]++
+			}
+		}
+		data.Applicants = in.ids
+		return chunk{rows: sorted(in.rows), kind: "registered", data: data, counts: counts,
+			next: Cursor{in.last}, last: len(people) < a.limit}, nil
+	})
+}
+
+// Refusals gives every registration that jobs refused to each, in the order of
+// the journal. Positions count within each job's source.
+func (e *Engine[T]) Refusals(ctx context.Context, each func(Refusal) error) error {
+	var after int64
+	for {
+		entries, err := e.store.Journal(ctx, after, 100)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			after = entry.Seq
+			if entry.Kind != "registered" {
+				continue
+			}
+			var data registeredData
+			if err := json.Unmarshal(entry.Data, &data); err != nil {
+				return fmt.Errorf("program: journal entry %d cannot be read: %w", entry.Seq, err)
+			}
+			for _, r := range data.Refused {
+				if err := each(r); err != nil {
+					return err
+				}
+			}
+		}
+		if len(entries) < 100 {
+			return nil
+		}
+	}
+}
+
+// intake turns registrations into rows, after a look at who is known already.
+type intake[T any] struct {
+	engine     *Engine[T]
+	nationals  [][32]byte
+	families   [][32]byte
+	applicants map[[32]byte]uuid.UUID
+	households map[[32]byte]uuid.UUID
+	fresh      map[[32]byte]uuid.UUID // of applicants and households that are new
+	last       int64                  // position in the source after this intake
+	rows       []Row
+	ids        []string
+}
+
+func (e *Engine[T]) newIntake(n int) *intake[T] {
+	return &intake[T]{engine: e, nationals: make([][32]byte, n), families: make([][32]byte, n),
+		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]uuid.UUID, n)}
+}
+
+func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
+	var keys []Key
+	for i, r := range people {
+		if r.Fault != nil {
+			continue
+		}
+		if national := r.Person.National.Reveal(); national != "" {
+			in.nationals[i] = in.engine.keys.Index(indexNational, national)
+			keys = append(keys, Key{TableIndex, []any{indexNational, in.nationals[i][:]}})
+		}
+		if family := r.Person.Family.Reveal(); family != "" {
+			in.families[i] = in.engine.keys.Index(indexFamily, family)
+			keys = append(keys, Key{TableIndex, []any{indexFamily, in.families[i][:]}})
+		}
+	}
+	rows, err := in.engine.store.Load(ctx, Query{Keys: keys})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows.Rows {
+		digest := [32]byte(bytesOf(row.Values[1]))
+		if textOf(row.Values[0]) == indexNational {
+			in.applicants[digest] = idOf(row.Values[2])
+		} else {
+			in.households[digest] = idOf(row.Values[2])
+		}
+	}
+	return nil
+}
+
+// follow takes over who is new in the chunk before.
+func (in *intake[T]) follow(before *intake[T]) {
+	for i := range in.nationals {
+		if id, ok := before.fresh[in.nationals[i]]; ok {
+			in.applicants[in.nationals[i]] = id
+		}
+		if id, ok := before.fresh[in.families[i]]; ok {
+			in.households[in.families[i]], in.fresh[in.families[i]] = id, id
+		}
+	}
+}
+
+func (in *intake[T]) known(i int) uuid.UUID { return in.applicants[in.nationals[i]] }
+
+func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
+	if r.Fault != nil {
+		return uuid.Nil, r.Fault
+	}
+	if r.Person.National.Reveal() == "" {
+		return uuid.Nil, &RegistrationError{"National", "missing"}
+	}
+	if r.Person.Name.Reveal() == "" {
+		return uuid.Nil, &RegistrationError{"Name", "missing"}
+	}
+	if _, before := in.applicants[in.nationals[i]]; before {
+		return uuid.Nil, &RegistrationError{"National", "registered-before"}
+	}
+	e := in.engine
+	now := e.clock().UTC()
+	id, err := e.ids.next(now)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	a := Applicant[T]{ID: id, Person: r.Person, Details: r.Details, Evidence: r.Evidence, Registered: now, State: Registered}
+	if a.Household, err = in.household(i); err != nil {
+		return uuid.Nil, err
+	}
+	keyRow, err := e.newKey(&a)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	row, err := e.applicantRow(&a)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	in.applicants[in.nationals[i]], in.fresh[in.nationals[i]] = id, id
+	in.rows = append(in.rows, row, keyRow, indexRow(indexNational, in.nationals[i], id))
+	in.ids = append(in.ids, shortID(id))
+	return id, nil
+}
+
+// household returns the id that the family identifier stands for, and makes
+// one for a family that is seen for the first time.
+func (in *intake[T]) household(i int) (uuid.UUID, error) {
+	if in.families[i] == ([32]byte{}) {
+		return uuid.Nil, nil
+	}
+	if id, known := in.households[in.families[i]]; known {
+		return id, nil
+	}
+	id, err := in.engine.ids.next(in.engine.clock())
+	if err != nil {
+		return uuid.Nil, err
+	}
+	in.households[in.families[i]], in.fresh[in.families[i]] = id, id
+	in.rows = append(in.rows, indexRow(indexFamily, in.families[i], id))
+	return id, nil
+}
+
+func indexRow(kind string, digest [32]byte, owner uuid.UUID) Row {
+	return Row{Table: TableIndex, Values: []any{kind, append([]byte(nil), digest[:]...), idValue(owner)}}
+}

@@ -1,0 +1,60 @@
+package dbtest_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/programtest"
+	"github.com/gelombang/gelombang/program/sqlstore/dbtest"
+)
+
+var server, noServer string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "gelombang-postgres-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	url, missing, stop, err := dbtest.StartPostgreSQL(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	server, noServer = url, missing
+	code := m.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// postgres skips the test where there is no PostgreSQL.
+func postgres(t testing.TB) string {
+	t.Helper()
+	if server == "" {
+		t.Skip(noServer)
+	}
+	return server
+}
+
+func TestSQLite(t *testing.T) {
+	programtest.TestStore(t, func(t *testing.T) program.Store {
+		store, _ := dbtest.OpenSQLite(t)
+		return store
+	})
+}
+
+func TestPostgreSQL(t *testing.T) {
+	url := postgres(t)
+	programtest.TestStore(t, func(t *testing.T) program.Store {
+		store, _ := dbtest.OpenPostgreSQL(t, url)
+		return store
+	})
+}

@@ -1,0 +1,175 @@
+-- One schema for both databases. {bytes}, {int} and {keyed} stand for the
+-- database's own words: BLOB, INTEGER and WITHOUT ROWID on SQLite, BYTEA,
+-- BIGINT and nothing on PostgreSQL. Times are microseconds since 1970, UTC.
+
+CREATE TABLE waves (
+  wave    {int} NOT NULL PRIMARY KEY CHECK (wave >= 0),
+  state   TEXT NOT NULL CHECK (state IN ('planned','open','closed','frozen','drawn','announced')),
+  opens   {int} NOT NULL,
+  closes  {int} CHECK (closes > opens),
+  body    {bytes} NOT NULL,
+  version {int} NOT NULL CHECK (version > 0)
+);
+
+CREATE TABLE applicants (
+  applicant  {bytes} NOT NULL PRIMARY KEY,
+  state      TEXT NOT NULL CHECK (state IN ('registered','barred','withdrawn','erased')),
+  registered {int} NOT NULL,
+  household  {bytes},
+  sealed     {bytes},
+  version    {int} NOT NULL CHECK (version > 0),
+  CHECK ((sealed IS NULL) = (state = 'erased'))
+) {keyed};
+
+CREATE TABLE person_keys (
+  applicant {bytes} NOT NULL PRIMARY KEY REFERENCES applicants,
+  wrapped   {bytes},
+  version   {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+CREATE TABLE blind_index (
+  kind    TEXT NOT NULL,
+  digest  {bytes} NOT NULL,
+  owner   {bytes} NOT NULL,
+  version {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (kind, digest)
+) {keyed};
+
+CREATE TABLE applications (
+  wave       {int} NOT NULL REFERENCES waves,
+  applicant  {bytes} NOT NULL REFERENCES applicants,
+  state      TEXT NOT NULL,
+  edition    {int} NOT NULL CHECK (edition > 0),
+  entered    {int} NOT NULL,
+  due        {int},
+  receipt    {bytes} NOT NULL,
+  household  {bytes},
+  pool       TEXT,
+  groups     TEXT,
+  tier       {int} NOT NULL,
+  held       {int} NOT NULL,
+  commitment {bytes},
+  seat       TEXT,
+  seat_state TEXT CHECK (seat_state IN ('held','granted','returned')),
+  decision   {bytes},
+  trail      {bytes} NOT NULL,
+  version    {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (wave, applicant),
+  CHECK ((seat IS NULL) = (seat_state IS NULL))
+) {keyed};
+CREATE INDEX applications_due ON applications (due, wave, applicant) WHERE due IS NOT NULL;
+
+CREATE TABLE entitlements (
+  benefit   TEXT NOT NULL,
+  number    {int} NOT NULL CHECK (number > 0),
+  wave      {int} NOT NULL,
+  applicant {bytes} NOT NULL,
+  amount    {int} NOT NULL CHECK (amount > 0),
+  currency  TEXT NOT NULL CHECK (length(currency) = 3),
+  due       {int} NOT NULL,
+  created   {int} NOT NULL,
+  version   {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (benefit, number, wave, applicant),
+  FOREIGN KEY (wave, applicant) REFERENCES applications
+) {keyed};
+
+CREATE TABLE batches (
+  batch    {int} NOT NULL PRIMARY KEY CHECK (batch > 0),
+  state    TEXT NOT NULL CHECK (state IN ('preparing','prepared','approved','submitted','closed')),
+  benefit  TEXT NOT NULL,
+  number   {int} NOT NULL,
+  wave     {int} NOT NULL REFERENCES waves,
+  count    {int} NOT NULL CHECK (count >= 0),
+  total    {int} NOT NULL CHECK (total >= 0),
+  currency TEXT NOT NULL,
+  preparer TEXT NOT NULL,
+  approver TEXT CHECK (approver <> preparer),
+  body     {bytes} NOT NULL,
+  version  {int} NOT NULL CHECK (version > 0),
+  CHECK (state IN ('preparing','prepared') OR approver IS NOT NULL)
+);
+
+CREATE TABLE payments (
+  batch       {int} NOT NULL REFERENCES batches,
+  item        {int} NOT NULL CHECK (item > 0),
+  state       TEXT NOT NULL CHECK (state IN
+    ('created','approved','submitted','accepted','settled','rejected','returned','unknown','cancelled')),
+  benefit     TEXT NOT NULL,
+  number      {int} NOT NULL,
+  wave        {int} NOT NULL,
+  applicant   {bytes} NOT NULL,
+  generation  {int} NOT NULL CHECK (generation > 0),
+  amount      {int} NOT NULL CHECK (amount > 0),
+  currency    TEXT NOT NULL,
+  destination {bytes} NOT NULL,
+  code        TEXT,
+  changed     {int} NOT NULL,
+  ended       {int},
+  version     {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (batch, item),
+  CHECK ((ended IS NOT NULL) = (state IN ('rejected','returned','cancelled'))),
+  FOREIGN KEY (benefit, number, wave, applicant) REFERENCES entitlements
+) {keyed};
+CREATE UNIQUE INDEX payments_generation ON payments (benefit, number, wave, applicant, generation);
+-- At most one payment of an entitlement is alive: rejected, returned and
+-- cancelled ones make room for the next.
+CREATE UNIQUE INDEX payments_live ON payments (benefit, number, wave, applicant)
+  WHERE ended IS NULL;
+
+CREATE TABLE statements (
+  digest   {bytes} NOT NULL PRIMARY KEY,
+  account  TEXT NOT NULL,
+  sequence {int} NOT NULL,
+  opening  {int} NOT NULL,
+  closing  {int} NOT NULL,
+  state    TEXT NOT NULL CHECK (state IN ('matching','matched','quarantined')),
+  body     {bytes} NOT NULL,
+  version  {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+CREATE TABLE jobs (
+  job     TEXT NOT NULL,
+  part    {int} NOT NULL,
+  state   TEXT NOT NULL CHECK (state IN ('running','paused','done')),
+  cursor  {bytes},
+  counts  {bytes} NOT NULL,
+  version {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (job, part)
+) {keyed};
+
+CREATE TABLE accounts (
+  account  TEXT NOT NULL PRIMARY KEY,
+  posted   {int} NOT NULL,
+  outgoing {int} NOT NULL CHECK (outgoing >= 0),
+  incoming {int} NOT NULL CHECK (incoming >= 0),
+  minimum  {int} NOT NULL,
+  maximum  {int} NOT NULL
+) {keyed};
+
+CREATE TABLE postings (
+  id      TEXT NOT NULL PRIMARY KEY,
+  kind    {int} NOT NULL CHECK (kind BETWEEN 0 AND 3),
+  of_id   TEXT NOT NULL,
+  expires {int},
+  open    {int} NOT NULL CHECK (open IN (0, 1)),
+  at      {int} NOT NULL,
+  legs    {bytes} NOT NULL
+) {keyed};
+CREATE INDEX postings_expiring ON postings (expires) WHERE open = 1 AND expires IS NOT NULL;
+
+CREATE TABLE commands (
+  command     TEXT NOT NULL PRIMARY KEY,
+  fingerprint {bytes} NOT NULL,
+  answer      {bytes}
+) {keyed};
+
+CREATE TABLE journal (
+  seq   {int} NOT NULL PRIMARY KEY CHECK (seq > 0),
+  at    {int} NOT NULL,
+  actor TEXT NOT NULL,
+  kind  TEXT NOT NULL,
+  data  {bytes} NOT NULL
+);
+-- The head is locked last, so entries are numbered in the order of commit.
+CREATE TABLE journal_head (one {int} NOT NULL PRIMARY KEY CHECK (one = 1), seq {int} NOT NULL);
+INSERT INTO journal_head VALUES (1, 0);

@@ -1,0 +1,242 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// postgres writes many rows with one statement, as arrays, because each
+// statement is a journey to the server.
+type postgres struct{}
+
+func (postgres) sql(query string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range query {
+		if r != '?' {
+			b.WriteRune(r)
+			continue
+		}
+		n++
+		b.WriteString("$" + strconv.Itoa(n))
+	}
+	return b.String()
+}
+
+func (postgres) schema(ddl string) string {
+	return strings.NewReplacer("{bytes}", "BYTEA", "{int}", "BIGINT", "{keyed}", "").Replace(ddl)
+}
+
+func (postgres) oneWriter() bool       { return false }
+func (postgres) writerSetup() []string { return nil }
+func (postgres) begin() string         { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
+func (postgres) lockSchema() string    { return "SELECT pg_advisory_xact_lock(5108712302837)" }
+
+func (postgres) hasTable() string {
+	return "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
+}
+
+func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+	query := t.arrayInsert()
+	if rows[0].Version > 0 {
+		query = t.arrayUpdate(&rows[0])
+	}
+	args, err := arrays(t, rows)
+	if err != nil {
+		return 0, err
+	}
+	if len(rows) > 1 {
+		if err := tx.run("SAVEPOINT rows"); err != nil {
+			return 0, err
+		}
+	}
+	n, err := tx.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	if n == int64(len(rows)) {
+		return -1, nil
+	}
+	if len(rows) == 1 {
+		return 0, nil
+	}
+	return d.firstBad(tx, t, rows)
+}
+
+// firstBad finds the row that a refused statement could not write: the change
+// is lost, but whoever decides again wants to know where to look. The others
+// were written by the statement, which is taken back first.
+func (d postgres) firstBad(tx *transaction, t *table, rows []program.Row) (int, error) {
+	if err := tx.run("ROLLBACK TO SAVEPOINT rows"); err != nil {
+		return 0, err
+	}
+	for i := range rows {
+		if bad, err := d.write(tx, t, rows[i:i+1]); err != nil || bad >= 0 {
+			return i, err
+		}
+	}
+	return 0, nil
+}
+
+func (t *table) arrayTypes() string {
+	types := make([]string, len(t.spec.Columns)+1)
+	for i, c := range t.spec.Columns {
+		types[i] = "$" + strconv.Itoa(i+1) + [...]string{program.Int: "::bigint[]", program.Text: "::text[]", program.Bytes: "::bytea[]"}[c.Kind]
+	}
+	types[len(types)-1] = "$" + strconv.Itoa(len(types)) + "::bigint[]"
+	return strings.Join(types, ", ")
+}
+
+func (t *table) arrayInsert() string {
+	return fmt.Sprintf("INSERT INTO %s (%s, version) SELECT * FROM unnest(%s) ON CONFLICT DO NOTHING",
+		t.spec.Name, t.columns, t.arrayTypes())
+}
+
+func (t *table) arrayUpdate(like *program.Row) string {
+	var sets, keys []string
+	for i, c := range t.spec.Columns {
+		if i < t.spec.Key {
+			keys = append(keys, "t."+c.Name+" = v."+c.Name)
+		} else if like.Changes(i) {
+			sets = append(sets, c.Name+" = v."+c.Name)
+		}
+	}
+	return fmt.Sprintf("UPDATE %s AS t SET %s, version = v.version FROM unnest(%s) AS v (%s, version) WHERE %s AND t.version = v.version - 1",
+		t.spec.Name, strings.Join(sets, ", "), t.arrayTypes(), t.columns, strings.Join(keys, " AND "))
+}
+
+// arrays turns rows into one array for each column, and one for the version
+// that the rows will have.
+func arrays(t *table, rows []program.Row) ([]any, error) {
+	args := make([]any, 0, len(t.spec.Columns)+1)
+	for c, column := range t.spec.Columns {
+		var array any
+		var err error
+		switch column.Kind {
+		case program.Int:
+			array, err = gather[int64](rows, c)
+		case program.Text:
+			array, err = gather[string](rows, c)
+		default:
+			array, err = gatherBytes(rows, c)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sqlstore: %s.%s: %w", t.spec.Name, column.Name, err)
+		}
+		args = append(args, array)
+	}
+	versions := make([]int64, len(rows))
+	for i, row := range rows {
+		versions[i] = row.Version + 1
+	}
+	return append(args, versions), nil
+}
+
+func gather[V any](rows []program.Row, c int) ([]*V, error) {
+	all := make([]*V, len(rows))
+	for i, row := range rows {
+		if row.Values[c] == nil {
+			continue
+		}
+		v, ok := row.Values[c].(V)
+		if !ok {
+			return nil, fmt.Errorf("row %d has a value of another kind (%T)", i, row.Values[c])
+		}
+		all[i] = &v
+	}
+	return all, nil
+}
+
+func gatherBytes(rows []program.Row, c int) ([][]byte, error) {
+	all := make([][]byte, len(rows))
+	for i, row := range rows {
+		if row.Values[c] == nil {
+			continue
+		}
+		v, ok := row.Values[c].([]byte)
+		if !ok {
+			return nil, fmt.Errorf("row %d has a value of another kind (%T)", i, row.Values[c])
+		}
+		if v == nil {
+			continue
+		}
+		all[i] = v
+	}
+	return all, nil
+}
+
+func (postgres) move(tx *transaction, moves []ledger.Movement) (ledger.Account, error) {
+	names, posted, out, in := make([]string, len(moves)), make([]int64, len(moves)), make([]int64, len(moves)), make([]int64, len(moves))
+	low, high, frees := make([]int64, len(moves)), make([]int64, len(moves)), make([]bool, len(moves))
+	for i, m := range moves {
+		names[i], posted[i], out[i], in[i] = string(m.Account), m.Posted, m.Out, m.In
+		low[i], high[i], frees[i] = m.Bounds.Min, m.Bounds.Max, m.Frees
+	}
+	// The accounts come into being, then are locked in the order of their
+	// names, then changed: so the bounds are held against balances that nobody
+	// else can change meanwhile.
+	if _, err := tx.exec(`INSERT INTO accounts (account, posted, outgoing, incoming, minimum, maximum)
+SELECT a, 0, 0, 0, 0, 0 FROM unnest($1::text[]) WITH ORDINALITY AS v (a, n) ORDER BY n ON CONFLICT DO NOTHING`, names); err != nil {
+		return "", err
+	}
+	if _, err := tx.exec(`SELECT account FROM accounts WHERE account = ANY($1::text[]) ORDER BY account COLLATE "C" FOR UPDATE`, names); err != nil {
+		return "", err
+	}
+	rows, err := tx.query(`UPDATE accounts AS t SET posted = t.posted + v.p, outgoing = t.outgoing + v.o, incoming = t.incoming + v.i, minimum = v.lo, maximum = v.hi
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[]) AS v (a, p, o, i, lo, hi, frees)
+WHERE t.account = v.a AND (v.frees OR (t.posted + v.p - t.outgoing - v.o >= v.lo AND t.posted + v.p + t.incoming + v.i <= v.hi))
+RETURNING t.account`, names, posted, out, in, low, high, frees)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	changed := make(map[string]bool, len(moves))
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return "", err
+		}
+		changed[name] = true
+	}
+	for _, name := range names {
+		if !changed[name] {
+			return ledger.Account(name), rows.Err()
+		}
+	}
+	return "", rows.Err()
+}
+
+func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {
+	rows := make([]program.Row, len(keys))
+	for i, key := range keys {
+		rows[i].Values = key.Values
+	}
+	var types, names, args = []string{}, []string{}, []any{}
+	all, err := arrays(&table{spec: program.TableSpec{Name: t.spec.Name, Columns: t.spec.Columns[:t.spec.Key]}}, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range t.spec.Columns[:t.spec.Key] {
+		types = append(types, "$"+strconv.Itoa(i+1)+[...]string{program.Int: "::bigint[]", program.Text: "::text[]", program.Bytes: "::bytea[]"}[c.Kind])
+		names = append(names, c.Name)
+		args = append(args, all[i])
+	}
+	found, err := r.query(fmt.Sprintf("SELECT %s, version FROM %s WHERE (%s) IN (SELECT * FROM unnest(%s))",
+		t.columns, t.spec.Name, strings.Join(names, ", "), strings.Join(types, ", ")), args...)
+	if err != nil {
+		return nil, err
+	}
+	return t.scan(found)
+}
+
+func (postgres) balances(r reader, accounts []string, each func(name string, b ledger.Balance)) error {
+	rows, err := r.query("SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($1::text[])", accounts)
+	if err != nil {
+		return err
+	}
+	return scanBalances(rows, each)
+}

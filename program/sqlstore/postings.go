@@ -1,0 +1,185 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// postings carries out the postings of a change, as ledger.Book does.
+func (tx *transaction) postings(now time.Time, all []ledger.Posting) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if err := tx.expire(now); err != nil {
+		return err
+	}
+	for _, p := range all {
+		if err := tx.post(now, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *transaction) post(now time.Time, p ledger.Posting) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	var expires any
+	if !p.Expires.IsZero() {
+		expires = p.Expires.UnixMicro()
+		if !now.Before(p.Expires) {
+			return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
+		}
+	}
+	open := 0
+	if p.Kind == ledger.Pending {
+		open = 1
+	}
+	n, err := tx.exec(tx.store.dialect.sql(
+		"INSERT INTO postings (id, kind, of_id, expires, open, at, legs) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
+		p.ID, int64(p.Kind), p.Of, expires, open, now.UnixMicro(), encodeLegs(p.Legs))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return tx.repeated(p)
+	}
+	var pending []ledger.Leg
+	if p.Kind == ledger.Post || p.Kind == ledger.Void {
+		if pending, err = tx.resolve(p); err != nil {
+			return err
+		}
+	}
+	return tx.move(p.ID, p.Movements(pending))
+}
+
+// repeated says whether a posting under a known ID is the same one.
+func (tx *transaction) repeated(p ledger.Posting) error {
+	before := ledger.Posting{ID: p.ID}
+	var kind int64
+	var expires sql.NullInt64
+	var legs []byte
+	row := tx.conn.QueryRowContext(tx.ctx, tx.store.dialect.sql("SELECT kind, of_id, expires, legs FROM postings WHERE id = ?"), p.ID)
+	if err := row.Scan(&kind, &before.Of, &expires, &legs); err != nil {
+		return err
+	}
+	before.Kind = ledger.Kind(kind)
+	if expires.Valid {
+		before.Expires = time.UnixMicro(expires.Int64)
+	}
+	var err error
+	if before.Legs, err = decodeLegs(legs); err != nil {
+		return err
+	}
+	if !before.Equal(p) {
+		return &ledger.ConflictError{ID: p.ID}
+	}
+	return nil
+}
+
+// resolve closes the pending posting that a Post or Void names.
+func (tx *transaction) resolve(p ledger.Posting) ([]ledger.Leg, error) {
+	n, err := tx.exec(tx.store.dialect.sql("UPDATE postings SET open = 0 WHERE id = ? AND open = 1"), p.Of)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, &ledger.ResolvedError{ID: p.ID, Of: p.Of}
+	}
+	var legs []byte
+	row := tx.conn.QueryRowContext(tx.ctx, tx.store.dialect.sql("SELECT legs FROM postings WHERE id = ?"), p.Of)
+	if err := row.Scan(&legs); err != nil {
+		return nil, err
+	}
+	return decodeLegs(legs)
+}
+
+func (tx *transaction) expire(now time.Time) error {
+	rows, err := tx.query(tx.store.dialect.sql("SELECT id FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= ? ORDER BY id"), now.UnixMicro())
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		ids = append(ids, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		void := ledger.Posting{ID: id + "/expired", Kind: ledger.Void, Of: id}
+		legs, err := tx.resolve(void)
+		var resolved *ledger.ResolvedError
+		if errors.As(err, &resolved) {
+			continue // another process was first
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.move(id, void.Movements(legs)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move changes the accounts, in the order of their names so that two
+// processes never wait for each other in a ring.
+func (tx *transaction) move(id string, moves []ledger.Movement) error {
+	slices.SortFunc(moves, func(a, b ledger.Movement) int { return cmp.Compare(a.Account, b.Account) })
+	refused, err := tx.store.dialect.move(tx, moves)
+	if err != nil {
+		return err
+	}
+	if refused != "" {
+		return &ledger.BoundError{Posting: id, Account: refused}
+	}
+	return nil
+}
+
+// encodeLegs writes a line a leg: account, amount, minimum, maximum.
+func encodeLegs(legs []ledger.Leg) []byte {
+	b := make([]byte, 0, len(legs)*48)
+	for _, l := range legs {
+		b = append(b, l.Account...)
+		for _, n := range []int64{l.Amount, l.Bounds.Min, l.Bounds.Max} {
+			b = append(b, '\t')
+			b = strconv.AppendInt(b, n, 10)
+		}
+		b = append(b, '\n')
+	}
+	return b
+}
+
+func decodeLegs(b []byte) ([]ledger.Leg, error) {
+	var legs []ledger.Leg
+	for line := range bytes.Lines(b) {
+		parts := strings.Split(strings.TrimSuffix(string(line), "\n"), "\t")
+		if len(parts) != 4 {
+			return nil, fmt.Errorf("sqlstore: a stored leg has %d fields, not 4", len(parts))
+		}
+		var n [3]int64
+		for i := range n {
+			var err error
+			if n[i], err = strconv.ParseInt(parts[i+1], 10, 64); err != nil {
+				return nil, fmt.Errorf("sqlstore: a stored leg: %w", err)
+			}
+		}
+		legs = append(legs, ledger.Leg{Account: ledger.Account(parts[0]), Amount: n[0], Bounds: ledger.Bounds{Min: n[1], Max: n[2]}})
+	}
+	return legs, nil
+}

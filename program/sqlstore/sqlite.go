@@ -1,0 +1,146 @@
+package sqlstore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// sqlite writes row by row with prepared statements: there is no network
+// between, and a row that does not fit is known at once.
+type sqlite struct{}
+
+func (sqlite) sql(query string) string { return query }
+
+func (sqlite) schema(ddl string) string {
+	return strings.NewReplacer("{bytes}", "BLOB", "{int}", "INTEGER", "{keyed}", "WITHOUT ROWID").Replace(ddl)
+}
+
+func (sqlite) oneWriter() bool { return true }
+
+func (sqlite) writerSetup() []string {
+	return []string{
+		"PRAGMA busy_timeout = 10000",
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+		"PRAGMA foreign_keys = ON",
+		"PRAGMA cache_size = -131072",
+		"PRAGMA wal_autocheckpoint = 20000",
+	}
+}
+
+func (sqlite) begin() string      { return "BEGIN IMMEDIATE" }
+func (sqlite) lockSchema() string { return "" }
+
+func (sqlite) hasTable() string {
+	return "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+}
+
+func (d sqlite) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+	args := make([]any, 0, len(t.spec.Columns)+1)
+	for i := range rows {
+		row, query := &rows[i], t.insert
+		args = append(args[:0], row.Values...)
+		if row.Version > 0 {
+			query, args = t.update(row, d), args[:0]
+			for c := t.spec.Key; c < len(row.Values); c++ {
+				if row.Changes(c) {
+					args = append(args, row.Values[c])
+				}
+			}
+			args = append(append(args, row.Values[:t.spec.Key]...), row.Version)
+		} else {
+			args = append(args, int64(1))
+		}
+		if n, err := tx.exec(query, args...); err != nil || n != 1 {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
+const (
+	sqliteMove = `UPDATE accounts SET posted = posted + ?1, outgoing = outgoing + ?2, incoming = incoming + ?3, minimum = ?4, maximum = ?5
+WHERE account = ?6 AND (?7 OR (posted + ?1 - outgoing - ?2 >= ?4 AND posted + ?1 + incoming + ?3 <= ?5))`
+	sqliteOpen = `INSERT INTO accounts (posted, outgoing, incoming, minimum, maximum, account) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (account) DO UPDATE SET posted = posted + ?1, outgoing = outgoing + ?2, incoming = incoming + ?3, minimum = ?4, maximum = ?5
+WHERE posted + ?1 - outgoing - ?2 >= ?4 AND posted + ?1 + incoming + ?3 <= ?5`
+)
+
+func (sqlite) move(tx *transaction, moves []ledger.Movement) (ledger.Account, error) {
+	for _, m := range moves {
+		args := []any{m.Posted, m.Out, m.In, m.Bounds.Min, m.Bounds.Max, string(m.Account)}
+		// What an unused account allows can open it; what only an existing
+		// balance or reservation allows cannot.
+		query := sqliteOpen
+		if _, fresh := m.On(ledger.Balance{}); !fresh || m.Frees || m.Out < 0 || m.In < 0 {
+			query, args = sqliteMove, append(args, m.Frees)
+		}
+		n, err := tx.exec(query, args...)
+		if err != nil {
+			return "", err
+		}
+		if n != 1 {
+			return m.Account, nil
+		}
+	}
+	return "", nil
+}
+
+// together is how many keys one statement of SQLite looks up.
+const together = 100
+
+func (sqlite) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {
+	found := make([]program.Row, 0, len(keys))
+	for part := range slices.Chunk(keys, together) {
+		args := make([]any, 0, len(part)*t.spec.Key)
+		for _, key := range part {
+			args = append(args, key.Values...)
+		}
+		rows, err := r.query(t.selectMany(len(part)), args...)
+		if err != nil {
+			return nil, err
+		}
+		some, err := t.scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+// selectMany looks up n keys; CROSS JOIN keeps SQLite from reading the table
+// first.
+func (t *table) selectMany(n int) string {
+	one := "(" + strings.Repeat("?, ", t.spec.Key-1) + "?)"
+	var on, columns []string
+	for i, c := range t.spec.Columns {
+		if i < t.spec.Key {
+			on = append(on, fmt.Sprintf("t.%s = v.column%d", c.Name, i+1))
+		}
+		columns = append(columns, "t."+c.Name)
+	}
+	return fmt.Sprintf("SELECT %s, t.version FROM (VALUES %s%s) AS v CROSS JOIN %s AS t ON %s",
+		strings.Join(columns, ", "), strings.Repeat(one+", ", n-1), one, t.spec.Name, strings.Join(on, " AND "))
+}
+
+func (sqlite) balances(r reader, accounts []string, each func(name string, b ledger.Balance)) error {
+	for part := range slices.Chunk(accounts, together) {
+		args := make([]any, len(part))
+		for i, a := range part {
+			args[i] = a
+		}
+		rows, err := r.query("SELECT account, posted, outgoing, incoming FROM accounts WHERE account IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+		if err != nil {
+			return err
+		}
+		if err := scanBalances(rows, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/gelombang/gelombang/program"
+)
+
+// Database says which database a *sql.DB speaks to.
+type Database uint8
+
+// The databases that the store knows.
+const (
+	SQLite Database = iota + 1
+	PostgreSQL
+)
+
+// Store keeps a program in an SQL database. It implements program.Store and
+// is safe for use by several goroutines, and by several processes at once.
+type Store struct {
+	db      *sql.DB
+	dialect dialect
+	tables  []table
+
+	writing sync.Mutex // SQLite has one writer; waiting here is cheaper than there
+	writer  *sql.Conn  // SQLite only: kept, with its statements
+	ready   map[string]*sql.Stmt
+}
+
+// Open prepares the database for use: it brings the schema up to date, safely
+// when several processes start together, and refuses a database that a newer
+// release has written (*TooNewError). The caller keeps db and closes it after
+// the store.
+//
+// On SQLite the store switches the file to write-ahead logging and writes with
+// synchronous=FULL, so that an acknowledged change survives a power cut.
+func Open(ctx context.Context, db *sql.DB, database Database) (*Store, error) {
+	s := &Store{db: db, ready: map[string]*sql.Stmt{}}
+	switch database {
+	case SQLite:
+		s.dialect = sqlite{}
+	case PostgreSQL:
+		s.dialect = postgres{}
+	default:
+		return nil, fmt.Errorf("sqlstore: unknown database %d", database)
+	}
+	for _, spec := range program.Tables() {
+		s.tables = append(s.tables, newTable(spec, s.dialect))
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close releases what the store holds of the database.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.dropWriter()
+}
+
+func (s *Store) dropWriter() error {
+	if s.writer == nil {
+		return nil
+	}
+	var all error
+	for _, stmt := range s.ready {
+		all = errors.Join(all, stmt.Close())
+	}
+	clear(s.ready)
+	all = errors.Join(all, s.writer.Close())
+	s.writer = nil
+	if errors.Is(all, sql.ErrConnDone) {
+		return nil
+	}
+	return all
+}
+
+// transaction runs work in one durable transaction. On SQLite it begins as a
+// writer, so that it cannot fail half way for want of the lock.
+func (s *Store) transaction(ctx context.Context, work func(*transaction) error) error {
+	// A transaction that began is finished: a cancelled context stops the
+	// next one, not this one.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if s.dialect.oneWriter() {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		return s.singleWriter(ctx, work)
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlstore: connect: %w", err)
+	}
+	defer conn.Close()
+	return inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: conn}, work)
+}
+
+func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error) error {
+	if s.writer == nil {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("sqlstore: open: %w", err)
+		}
+		s.writer = conn
+		for _, pragma := range s.dialect.writerSetup() {
+			if _, err := conn.ExecContext(ctx, pragma); err != nil {
+				return errors.Join(fmt.Errorf("sqlstore: set up: %w", err), s.dropWriter())
+			}
+		}
+	}
+	err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}, work)
+	var u *undone
+	if errors.As(err, &u) {
+		return err // rolled back by intent: the connection is good
+	}
+	if err != nil {
+		return errors.Join(err, s.dropWriter())
+	}
+	return nil
+}
+
+func inTransaction(ctx context.Context, tx *transaction, work func(*transaction) error) error {
+	if err := tx.run(tx.store.dialect.begin()); err != nil {
+		return err
+	}
+	if err := work(tx); err != nil {
+		_, undo := tx.conn.ExecContext(ctx, "ROLLBACK")
+		return errors.Join(err, undo)
+	}
+	return tx.run("COMMIT")
+}
+
+// transaction is the open transaction of one Apply.
+type transaction struct {
+	store   *Store
+	ctx     context.Context
+	conn    *sql.Conn
+	prepare bool
+}
+
+// exec runs a statement and returns the number of rows it touched.
+func (tx *transaction) exec(query string, args ...any) (int64, error) {
+	res, err := tx.result(query, args)
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: %s: %w", firstWords(query), err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: %s: %w", firstWords(query), err)
+	}
+	return n, nil
+}
+
+func (tx *transaction) result(query string, args []any) (sql.Result, error) {
+	if !tx.prepare {
+		return tx.conn.ExecContext(tx.ctx, query, args...)
+	}
+	stmt, err := tx.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(tx.ctx, args...)
+}
+
+func (tx *transaction) query(query string, args ...any) (*sql.Rows, error) {
+	rows, err := tx.conn.QueryContext(tx.ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %s: %w", firstWords(query), err)
+	}
+	return rows, nil
+}
+
+func (tx *transaction) statement(query string) (*sql.Stmt, error) {
+	if stmt, ok := tx.store.ready[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := tx.conn.PrepareContext(tx.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	tx.store.ready[query] = stmt
+	return stmt, nil
+}
+
+func (tx *transaction) run(query string) error {
+	if _, err := tx.conn.ExecContext(tx.ctx, query); err != nil {
+		return fmt.Errorf("sqlstore: %s: %w", firstWords(query), err)
+	}
+	return nil
+}
+
+// firstWords names a statement in an error without its values.
+func firstWords(query string) string {
+	words := bytes.Fields([]byte(query))
+	return string(bytes.Join(words[:min(3, len(words))], []byte(" ")))
+}

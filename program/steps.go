@@ -1,0 +1,362 @@
+package program
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/ledger"
+	"github.com/gelombang/gelombang/program/lifecycle"
+	"github.com/gelombang/gelombang/quota"
+)
+
+// steps gathers what a set of decided moves writes: rows, postings and the
+// journal entry, to be applied as one change.
+type steps[T any] struct {
+	engine *Engine[T]
+	at     time.Time
+	actor  string
+
+	rows   []Row
+	posts  postings
+	groups []stepGroup
+	index  map[stepKind]int
+	notes  map[string][]string
+	counts Counts
+	why    []Reason
+}
+
+// stepKind and stepGroup are how the journal writes steps: cases that made the
+// same move together.
+type stepKind struct {
+	Wave  int64 `json:"wave"`
+	Event Event `json:"event,omitempty"`
+	From  State `json:"from,omitempty"`
+	To    State `json:"to"`
+}
+
+type stepGroup struct {
+	stepKind
+	Cases []string `json:"cases"`
+}
+
+// stepData is the data of a "stepped" entry.
+type stepData struct {
+	Steps []stepGroup `json:"steps"`
+	// Notices lists by template whom to tell what.
+	Notices map[string][]string `json:"notices,omitempty"`
+	// Notes are those of the agency's own effects.
+	Notes map[string][]string `json:"notes,omitempty"`
+}
+
+func (e *Engine[T]) newSteps(actor string, at time.Time) *steps[T] {
+	return &steps[T]{engine: e, at: at.UTC(), actor: actor, posts: postings{}, index: map[stepKind]int{},
+		notes: map[string][]string{}, counts: Counts{}}
+}
+
+// fire decides the report's event for the case and gathers what follows. The
+// reasons are nil if the move was made; they are valid until the next call.
+func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Fired) ([]Reason, error) {
+	a := &c.Application
+	if a.Edition != s.engine.program.Lifecycle.Version {
+		return nil, fmt.Errorf("program: a case is pinned to edition %d of the lifecycle, the program has %d", a.Edition, s.engine.program.Lifecycle.Version)
+	}
+	c.Report = report
+	step, why := s.engine.machine.Fire(a.State, report.Event, c,
+		Moment{At: s.at, Actor: s.actor, Entry: int64(len(a.Trail)), Fired: fired}, s.why[:0])
+	s.why = why
+	if len(why) > 0 {
+		return why, nil
+	}
+	s.enter(a, report.Event, step.From, step.To, step.Due)
+	if slices.Contains(step.Releases, Seat) {
+		s.releaseSeat(a)
+	}
+	if slices.Contains(step.Takes, Seat) {
+		if err := s.takeSeat(a); err != nil {
+			return nil, err
+		}
+	}
+	for _, effect := range step.Do {
+		if err := s.carryOut(c, effect); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (s *steps[T]) enter(a *Application, event Event, from, to State, due time.Time) {
+	a.State, a.Entered, a.Due = to, s.at, due
+	a.Trail = append(a.Trail, TrailStep{event, to, s.at})
+	kind := stepKind{a.Wave, event, from, to}
+	i, known := s.index[kind]
+	if !known {
+		i = len(s.groups)
+		s.index[kind] = i
+		s.groups = append(s.groups, stepGroup{stepKind: kind})
+	}
+	s.groups[i].Cases = append(s.groups[i].Cases, shortID(a.Applicant))
+	s.counts["state."+string(to)]++
+}
+
+// put writes the case's application, once, after its steps.
+func (s *steps[T]) put(c *Case[T]) {
+	s.rows = append(s.rows, c.Application.row(s.engine.trail))
+}
+
+// place splits a seat's name into its place in the ledger.
+func place(a *Application) quota.Place {
+	pool, kind, _ := strings.Cut(a.Seat, "/")
+	if kind == openKind {
+		kind = ""
+	}
+	return quota.Place{Wave: strconv.FormatInt(a.Wave, 10), Pool: pool, Kind: kind}
+}
+
+const openKind = "open"
+
+func seatName(p quota.Place) string {
+	if p.Kind == "" {
+		return p.Pool + "/" + openKind
+	}
+	return p.Pool + "/" + p.Kind
+}
+
+func (s *steps[T]) takeSeat(a *Application) error {
+	if a.Seat == "" {
+		return fmt.Errorf("program: a move takes a seat, but the case was given none")
+	}
+	at := place(a)
+	s.posts.move(at.Account(quota.Left), at.Account(quota.Held), 1)
+	a.SeatState = "held"
+	for _, l := range s.engine.program.Limits {
+		if account, ok := l.account(a); ok {
+			s.posts.add(account, 1, ledger.Between(0, l.Max))
+			s.posts.add(l.total(), -1, ledger.Free())
+		}
+	}
+	return nil
+}
+
+func (s *steps[T]) releaseSeat(a *Application) {
+	at := place(a)
+	from := quota.Held
+	if a.SeatState == "granted" {
+		from = quota.Granted
+	}
+	s.posts.move(at.Account(from), at.Account(quota.Left), 1)
+	a.SeatState = "returned"
+	for _, l := range s.engine.program.Limits {
+		if account, ok := l.account(a); ok && !l.Ever {
+			s.posts.add(account, -1, ledger.Between(0, l.Max))
+			s.posts.add(l.total(), 1, ledger.Free())
+		}
+	}
+	s.counts["seat.returned"]++
+}
+
+// account is the ledger account that counts for the applicant or household.
+func (l Limit) account(a *Application) (ledger.Account, bool) {
+	if l.Per == PerHousehold {
+		if a.Household == uuid.Nil {
+			return "", false
+		}
+		return ledger.Account("limit/" + l.Name + "/" + shortID(a.Household)), true
+	}
+	return ledger.Account("limit/" + l.Name + "/" + shortID(a.Applicant)), true
+}
+
+func (l Limit) total() ledger.Account { return ledger.Account("limit/" + l.Name) }
+
+// carryOut gathers what one effect writes.
+func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
+	a := &c.Application
+	switch effect.Name {
+	case EffectEntitle:
+		return s.entitle(c, effect.Arg)
+	case EffectSpend:
+		if c.Report.Amount <= 0 {
+			return &FieldError{"Report.Amount", "is above zero for a purchase"}
+		}
+		s.posts.add(balanceAccount(a, effect.Arg), -c.Report.Amount, ledger.AtLeast(0))
+		s.posts.add(ledger.Account("spent/"+effect.Arg+"/"+c.Report.Party), c.Report.Amount, ledger.Free())
+	case EffectLapse:
+		left := c.balances[effect.Arg]
+		if left > 0 {
+			s.posts.move(balanceAccount(a, effect.Arg), budgetLeft, left)
+		}
+	case EffectConfirmSeat:
+		if a.SeatState == "held" {
+			at := place(a)
+			s.posts.move(at.Account(quota.Held), at.Account(quota.Granted), 1)
+			a.SeatState = "granted"
+		}
+	case EffectBar:
+		c.Applicant.State = Barred
+		row, err := s.engine.applicantRow(&c.Applicant)
+		if err != nil {
+			return err
+		}
+		s.rows = append(s.rows, row)
+	case EffectNotify:
+		s.notes["notice."+effect.Arg] = append(s.notes["notice."+effect.Arg], shortID(a.Applicant))
+	default:
+		return s.engine.program.Effects[effect.Name](c, effect.Arg, &Writer{id: shortID(a.Applicant), posts: s.posts, notes: s.notes})
+	}
+	return nil
+}
+
+// Writer is what an agency's own effect writes into.
+type Writer struct {
+	id    string
+	posts postings
+	notes map[string][]string
+}
+
+// Post moves an amount between two accounts of the agency's own, whose names
+// begin with "own/". Neither may go below zero unless it is free.
+func (w *Writer) Post(from, to ledger.Account, amount int64, fromBounds ledger.Bounds) error {
+	if !strings.HasPrefix(string(from), "own/") || !strings.HasPrefix(string(to), "own/") || amount <= 0 {
+		return &FieldError{"Post", "moves an amount above zero between accounts that begin with own/"}
+	}
+	w.posts.add(from, -amount, fromBounds)
+	w.posts.add(to, amount, ledger.Free())
+	return nil
+}
+
+// Note lists the case under a name in the journal entry. Whoever follows the
+// journal acts on it.
+func (w *Writer) Note(name string) { w.notes["note."+name] = append(w.notes["note."+name], w.id) }
+
+// Accounts of the program's money.
+const (
+	budgetGiven ledger.Account = "budget/appropriated"
+	budgetLeft  ledger.Account = "budget/available"
+)
+
+func balanceAccount(a *Application, benefit string) ledger.Account {
+	return ledger.Account("balance/" + benefit + "/" + strconv.FormatInt(a.Wave, 10) + "/" + shortID(a.Applicant))
+}
+
+func entitledAccount(benefit string) ledger.Account { return ledger.Account("entitled/" + benefit) }
+
+// entitle takes a benefit out of the budget: a balance is opened, instalments
+// become entitlements.
+func (s *steps[T]) entitle(c *Case[T], name string) error {
+	a := &c.Application
+	b, ok := s.engine.program.Benefits.Find(name)
+	if !ok {
+		return &FieldError{"benefit", fmt.Sprintf("%q is unknown", name)}
+	}
+	if b.Kind == payment.BalanceKind {
+		s.posts.add(budgetLeft, -b.Amount.Units, ledger.AtLeast(0))
+		s.posts.add(balanceAccount(a, name), b.Amount.Units, ledger.AtLeast(0))
+		return nil
+	}
+	due, err := b.Schedule(c.Today(s.at), c.Report.Number)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		s.posts.add(budgetLeft, -d.Amount.Units, ledger.AtLeast(0))
+		s.posts.add(entitledAccount(name), d.Amount.Units, ledger.AtLeast(0))
+		s.rows = append(s.rows, Row{Table: TableEntitlements, Values: []any{
+			name, int64(d.Number), a.Wave, idValue(a.Applicant), d.Amount.Units, d.Amount.Currency, dayNumber(d.Due), s.at.UnixMicro(),
+		}})
+		s.counts["entitled."+name]++
+		s.counts["entitled_amount."+name] += d.Amount.Units
+	}
+	return nil
+}
+
+// chunk returns what was gathered as a job's chunk.
+func (s *steps[T]) chunk(next Cursor, last bool, done int) chunk {
+	s.counts[doneCount] += int64(done)
+	c := chunk{rows: sorted(s.rows), posts: s.posts.posting(), counts: s.counts, next: next, last: last}
+	if len(s.groups) > 0 {
+		c.kind, c.data = "stepped", s.data()
+	}
+	return c
+}
+
+func (s *steps[T]) data() stepData {
+	d := stepData{Steps: s.groups}
+	for key, ids := range s.notes {
+		target := &d.Notes
+		name, isNotice := strings.CutPrefix(key, "notice.")
+		if isNotice {
+			target = &d.Notices
+		} else {
+			name = strings.TrimPrefix(key, "note.")
+		}
+		if *target == nil {
+			*target = map[string][]string{}
+		}
+		(*target)[name] = ids
+	}
+	return d
+}
+
+// sorted puts rows of one table next to each other, in the order of the
+// tables, so that what refers to another row comes after it.
+func sorted(rows []Row) []Row {
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if a.Table != b.Table {
+			return int(a.Table) - int(b.Table)
+		}
+		if c := cmp.Compare(min(a.Version, 1), min(b.Version, 1)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Changed, b.Changed)
+	})
+	return rows
+}
+
+// postings adds up what a set of steps moves on each account.
+type postings map[ledger.Account]ledger.Leg
+
+func (p postings) add(account ledger.Account, amount int64, bounds ledger.Bounds) {
+	leg := p[account]
+	p[account] = ledger.Leg{Account: account, Amount: leg.Amount + amount, Bounds: bounds}
+}
+
+// move takes an amount from one account that may not go below zero to another.
+func (p postings) move(from, to ledger.Account, amount int64) {
+	p.add(from, -amount, ledger.AtLeast(0))
+	p.add(to, amount, ledger.AtLeast(0))
+}
+
+// posting returns the sums as one posting without an ID, or none.
+func (p postings) posting() []ledger.Posting {
+	legs := make([]ledger.Leg, 0, len(p))
+	for _, leg := range p {
+		if leg.Amount != 0 {
+			legs = append(legs, leg)
+		}
+	}
+	if len(legs) == 0 {
+		return nil
+	}
+	slices.SortFunc(legs, func(a, b ledger.Leg) int { return strings.Compare(string(a.Account), string(b.Account)) })
+	return []ledger.Posting{{Legs: legs}}
+}
+
+// single applies the gathered steps as one command's change.
+func (s *steps[T]) single(ctx context.Context, cmd command) error {
+	c := Change{Rows: sorted(s.rows), Postings: s.posts.posting()}
+	if len(c.Postings) > 0 {
+		id, err := s.engine.ids.next(s.at)
+		if err != nil {
+			return err
+		}
+		c.Postings[0].ID = "command/" + id.String()
+	}
+	return s.engine.carryOut(ctx, cmd, c, "stepped", s.data())
+}

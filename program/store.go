@@ -1,0 +1,160 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// Store keeps the rows, balances and journal of one program. Whoever writes a
+// store proves it with package programtest; whoever uses the library passes a
+// store to [NewEngine] and calls nothing here.
+//
+// Any error from a method means that the outcome is unknown. The same value
+// may be sent again: Apply gives each change at most once.
+type Store interface {
+	// Apply carries out the changes in order, in one transaction that is
+	// durable when Apply returns. Each change is whole or not at all; a
+	// refused one leaves the others as they are. There is one outcome for
+	// each change.
+	Apply(ctx context.Context, changes []Change) ([]Outcome, error)
+	// Load reads rows by key, and the stored answer to a command, in one
+	// snapshot. Rows that do not exist are left out.
+	Load(ctx context.Context, q Query) (Rows, error)
+	// Page reads up to scan.Limit rows in the order of an index. The cursor
+	// continues the scan; it is nil when nothing is left.
+	Page(ctx context.Context, scan Scan) (Rows, Cursor, error)
+	// Journal reads up to limit entries with a Seq above after, in order.
+	Journal(ctx context.Context, after int64, limit int) ([]Entry, error)
+	// Balances reads accounts in one snapshot, in the order asked.
+	Balances(ctx context.Context, accounts ...ledger.Account) ([]ledger.Balance, error)
+}
+
+// Change is a transaction as data: everything that one command writes.
+type Change struct {
+	// Key is the idempotency key of a command. A change with a key that was
+	// carried out before is not carried out again: its outcome has the first
+	// answer. Empty: the rows' versions alone fence the change.
+	Key string
+	// Fingerprint tells whether the payload under a key is the same.
+	Fingerprint []byte
+	// Home is the applicant whom the change concerns; zero for a change that
+	// concerns many.
+	Home uuid.UUID
+	// At is the instant of the change; pending postings that expired by then
+	// hold nothing any more.
+	At       time.Time
+	Rows     []Row
+	Postings []ledger.Posting
+	// Entry is written to the journal; nil for a change that is not a step of
+	// the program.
+	Entry *Entry
+	// Answer is stored under Key and returned when the command is repeated.
+	Answer []byte
+}
+
+// Row is a row to write. Values follow the columns of the table, without the
+// version.
+type Row struct {
+	Table  TableID
+	Values []any
+	// Version is the version that the row has now and loses: 0 for a row that
+	// does not exist yet. The written row has Version + 1.
+	Version int64
+	// Changed has bit i set if column i gets a new value; a store need not write
+	// the others. Zero: every column but the key's. It is not for new rows.
+	Changed uint32
+}
+
+// Changes reports whether column i, which is not part of the key, is written.
+func (r *Row) Changes(i int) bool { return r.Changed == 0 || r.Changed&(1<<i) != 0 }
+
+// Outcome says what became of a change.
+type Outcome struct {
+	// Refusal is nil when the change was carried out, now or before. Otherwise
+	// it is a *StaleError, a *KeyConflictError, or an error of package ledger.
+	Refusal error
+	// Replayed says that the change was carried out before.
+	Replayed bool
+	// Answer is the change's answer, or the first one if it was replayed.
+	Answer []byte
+}
+
+// StaleError says that a row did not have the expected version, or that
+// another row has the same unique value. Reading again and deciding again can
+// help.
+type StaleError struct {
+	Table string
+	// Row is the position in Change.Rows.
+	Row int
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("program: row %d: the row in table %s was changed meanwhile", e.Row, e.Table)
+}
+
+// KeyConflictError says that an idempotency key was used before for another
+// payload. Retrying cannot help.
+type KeyConflictError struct{ Key string }
+
+func (e *KeyConflictError) Error() string {
+	return fmt.Sprintf("program: key %q was used for another command", e.Key)
+}
+
+// Query asks for rows by key and for a stored answer.
+type Query struct {
+	// Command is an idempotency key; empty for none.
+	Command string
+	Keys    []Key
+}
+
+// Key names one row: the values of the table's key columns.
+type Key struct {
+	Table  TableID
+	Values []any
+}
+
+// Scan asks for a page of a table in the order of one of its indexes.
+type Scan struct {
+	Table TableID
+	// Index is the position in the table's list of scans; 0 is the key.
+	Index int
+	// Equal holds the leading columns of the index at these values.
+	Equal []any
+	// Below, if not nil, keeps the first column after Equal under this value.
+	Below any
+	// Only, if not empty, keeps rows whose Column has one of these values.
+	Only   []any
+	Column string
+	After  Cursor
+	Limit  int
+}
+
+// Cursor is a place in a scan: the values of the index's columns.
+type Cursor []any
+
+// Rows is what was read. Found rows have the version they were read at.
+type Rows struct {
+	Rows []Row
+	// Answered says that the command was carried out; Answer and Fingerprint
+	// are those of the first time.
+	Answered            bool
+	Answer, Fingerprint []byte
+}
+
+// Entry is one entry of the journal: what one change did. Times are UTC.
+type Entry struct {
+	// Seq is given by the store: 1, 2, 3, in the order of commit, without gaps
+	// for a reader.
+	Seq   int64     `json:"seq"`
+	At    time.Time `json:"at"`
+	Actor string    `json:"actor"`
+	// Kind names what happened: "registered", "stepped", "wave.closed".
+	Kind string `json:"kind"`
+	// Data is JSON and holds no personal data, only internal ids.
+	Data []byte `json:"data"`
+}

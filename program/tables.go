@@ -1,0 +1,107 @@
+package program
+
+// TableID names one of the store's tables.
+type TableID uint8
+
+// The tables of a store.
+const (
+	TableWaves TableID = iota
+	TableApplicants
+	TablePersonKeys
+	TableIndex
+	TableApplications
+	TableEntitlements
+	TableBatches
+	TablePayments
+	TableStatements
+	TableJobs
+)
+
+// Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
+type Kind uint8
+
+// The kinds of columns. A nullable column holds nil as well.
+const (
+	Int Kind = iota
+	Text
+	Bytes
+)
+
+// Column describes a column of a table.
+type Column struct {
+	Name string
+	Kind Kind
+	Null bool
+}
+
+// TableSpec describes a table to the writer of a store. Every table has a
+// column "version" besides the listed ones.
+type TableSpec struct {
+	ID      TableID
+	Name    string
+	Columns []Column
+	// Key is the number of leading columns that are the key.
+	Key int
+	// Scans lists the further indexes in whose order the table can be read;
+	// the columns of the key break ties. Rows with nil in the first column are
+	// not in the index.
+	Scans [][]string
+	// Unique lists columns whose values no two rows may share while the column
+	// Ended, if named, holds nil.
+	Unique [][]string
+	Ended  string
+}
+
+// Tables describes every table of a store, in the order of their ids.
+func Tables() []TableSpec {
+	return []TableSpec{
+		{ID: TableWaves, Name: "waves", Key: 1, Columns: []Column{
+			{Name: "wave", Kind: Int}, {Name: "state", Kind: Text},
+			{Name: "opens", Kind: Int}, {Name: "closes", Kind: Int, Null: true}, {Name: "body", Kind: Bytes},
+		}},
+		{ID: TableApplicants, Name: "applicants", Key: 1, Columns: []Column{
+			{Name: "applicant", Kind: Bytes}, {Name: "state", Kind: Text}, {Name: "registered", Kind: Int},
+			{Name: "household", Kind: Bytes, Null: true}, {Name: "sealed", Kind: Bytes, Null: true},
+		}},
+		{ID: TablePersonKeys, Name: "person_keys", Key: 1, Columns: []Column{
+			{Name: "applicant", Kind: Bytes}, {Name: "wrapped", Kind: Bytes, Null: true},
+		}},
+		{ID: TableIndex, Name: "blind_index", Key: 2, Columns: []Column{
+			{Name: "kind", Kind: Text}, {Name: "digest", Kind: Bytes}, {Name: "owner", Kind: Bytes},
+		}},
+		{ID: TableApplications, Name: "applications", Key: 2, Columns: []Column{
+			{Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
+			{Name: "state", Kind: Text}, {Name: "edition", Kind: Int}, {Name: "entered", Kind: Int},
+			{Name: "due", Kind: Int, Null: true}, {Name: "receipt", Kind: Bytes}, {Name: "household", Kind: Bytes, Null: true},
+			{Name: "pool", Kind: Text, Null: true}, {Name: "groups", Kind: Text, Null: true}, {Name: "tier", Kind: Int},
+			{Name: "held", Kind: Int}, {Name: "commitment", Kind: Bytes, Null: true}, {Name: "seat", Kind: Text, Null: true}, {Name: "seat_state", Kind: Text, Null: true},
+			{Name: "decision", Kind: Bytes, Null: true}, {Name: "trail", Kind: Bytes},
+		}, Scans: [][]string{{"due"}}},
+		{ID: TableEntitlements, Name: "entitlements", Key: 4, Columns: []Column{
+			{Name: "benefit", Kind: Text}, {Name: "number", Kind: Int}, {Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
+			{Name: "amount", Kind: Int}, {Name: "currency", Kind: Text}, {Name: "due", Kind: Int}, {Name: "created", Kind: Int},
+		}},
+		{ID: TableBatches, Name: "batches", Key: 1, Columns: []Column{
+			{Name: "batch", Kind: Int}, {Name: "state", Kind: Text}, {Name: "benefit", Kind: Text}, {Name: "number", Kind: Int},
+			{Name: "wave", Kind: Int}, {Name: "count", Kind: Int}, {Name: "total", Kind: Int}, {Name: "currency", Kind: Text},
+			{Name: "preparer", Kind: Text}, {Name: "approver", Kind: Text, Null: true}, {Name: "body", Kind: Bytes},
+		}},
+		{ID: TablePayments, Name: "payments", Key: 2, Columns: []Column{
+			{Name: "batch", Kind: Int}, {Name: "item", Kind: Int}, {Name: "state", Kind: Text},
+			{Name: "benefit", Kind: Text}, {Name: "number", Kind: Int}, {Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
+			{Name: "generation", Kind: Int}, {Name: "amount", Kind: Int}, {Name: "currency", Kind: Text},
+			{Name: "destination", Kind: Bytes}, {Name: "code", Kind: Text, Null: true}, {Name: "changed", Kind: Int},
+			{Name: "ended", Kind: Int, Null: true},
+		}, Scans: [][]string{{"benefit", "number", "wave", "applicant", "generation"}},
+			Unique: [][]string{{"benefit", "number", "wave", "applicant"}},
+			Ended:  "ended"},
+		{ID: TableStatements, Name: "statements", Key: 1, Columns: []Column{
+			{Name: "digest", Kind: Bytes}, {Name: "account", Kind: Text}, {Name: "sequence", Kind: Int},
+			{Name: "opening", Kind: Int}, {Name: "closing", Kind: Int}, {Name: "state", Kind: Text}, {Name: "body", Kind: Bytes},
+		}},
+		{ID: TableJobs, Name: "jobs", Key: 2, Columns: []Column{
+			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text},
+			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes},
+		}},
+	}
+}

@@ -1,0 +1,332 @@
+package program
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/ledger"
+	"github.com/gelombang/gelombang/quota"
+)
+
+// Breach is an invariant that the stored data does not keep.
+type Breach struct {
+	// Invariant is "seats", "limits", "journal" or "money".
+	Invariant string
+	Where     string
+	Note      string
+}
+
+func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b.Note }
+
+// Verify reads a whole store and checks what data can show: that every pool's
+// seats add up to its cap and to the cases that have them, that no limit is
+// exceeded, that every step of every case is in the journal once, and that
+// money adds up. It returns every breach, at most 1,000. Run it while nothing
+// is being written.
+func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
+	v := &verifier[T]{engine: e, steps: map[uuid.UUID]map[int64]int{}, want: map[ledger.Account]int64{}}
+	for _, check := range []func(context.Context) error{v.applications, v.journal, v.seats, v.money, v.balances} {
+		if err := check(ctx); err != nil {
+			return v.breaches, err
+		}
+	}
+	return v.breaches, nil
+}
+
+type verifier[T any] struct {
+	engine   *Engine[T]
+	steps    map[uuid.UUID]map[int64]int // by applicant and wave: steps that the journal must have
+	want     map[ledger.Account]int64    // balances that follow from the rows
+	breaches []Breach
+}
+
+func (v *verifier[T]) breach(invariant, where, format string, args ...any) {
+	if len(v.breaches) < 1000 {
+		v.breaches = append(v.breaches, Breach{invariant, where, fmt.Sprintf(format, args...)})
+	}
+}
+
+// scan reads a whole table.
+func (v *verifier[T]) scan(ctx context.Context, table TableID, each func(Row) error) error {
+	var after Cursor
+	for {
+		rows, next, err := v.engine.store.Page(ctx, Scan{Table: table, After: after, Limit: v.engine.chunk})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows.Rows {
+			if err := each(row); err != nil {
+				return err
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		after = next
+	}
+}
+
+func (v *verifier[T]) applications(ctx context.Context) error {
+	return v.scan(ctx, TableApplications, func(row Row) error {
+		a, err := applicationOf(row, v.engine.trail)
+		if err != nil {
+			return err
+		}
+		where := fmt.Sprintf("application %d/%s", a.Wave, a.Applicant)
+		waves := v.steps[a.Applicant]
+		if waves == nil {
+			waves = make(map[int64]int, 1)
+			v.steps[a.Applicant] = waves
+		}
+		waves[a.Wave] = len(a.Trail)
+		if len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].To != a.State {
+			v.breach("journal", where, "its state is not the last of its trail")
+		}
+		if state, ok := v.engine.machine.State(a.State); ok {
+			holds := a.SeatState == "held" || a.SeatState == "granted"
+			if holds != (len(state.Holds) > 0) {
+				v.breach("seats", where, "state %s and seat %q do not agree", a.State, a.SeatState)
+			}
+		}
+		v.wantSeat(&a)
+		return nil
+	})
+}
+
+func (v *verifier[T]) wantSeat(a *Application) {
+	if a.SeatState == "" {
+		return
+	}
+	at := place(a)
+	switch a.SeatState {
+	case "held":
+		v.want[at.Account(quota.Held)]++
+	case "granted":
+		v.want[at.Account(quota.Granted)]++
+	}
+	for _, l := range v.engine.program.Limits {
+		if account, ok := l.account(a); ok && (l.Ever || a.SeatState != "returned") {
+			v.want[account]++
+			if v.want[account] > l.Max {
+				v.breach("limits", string(account), "above %d", l.Max)
+			}
+		}
+	}
+}
+
+// journal counts off the steps of every case.
+func (v *verifier[T]) journal(ctx context.Context) error {
+	var after int64
+	for {
+		entries, err := v.engine.store.Journal(ctx, after, 100)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			if entry.Seq != after+1 {
+				v.breach("journal", fmt.Sprintf("entry %d", entry.Seq), "comes after %d", after)
+			}
+			after = entry.Seq
+			if entry.Kind == "stepped" {
+				if err := v.stepped(entry); err != nil {
+					return err
+				}
+			}
+		}
+		if len(entries) < 100 {
+			break
+		}
+	}
+	for id, waves := range v.steps {
+		for wave, left := range waves {
+			if left != 0 {
+				v.breach("journal", fmt.Sprintf("application %d/%s", wave, id), "%d steps more than in the journal", left)
+			}
+		}
+	}
+	v.steps = nil
+	return nil
+}
+
+func (v *verifier[T]) stepped(entry Entry) error {
+	var data stepData
+	if err := json.Unmarshal(entry.Data, &data); err != nil {
+		return fmt.Errorf("program: journal entry %d cannot be read: %w", entry.Seq, err)
+	}
+	for _, group := range data.Steps {
+		for _, short := range group.Cases {
+			raw, err := base64.RawURLEncoding.DecodeString(short)
+			if err != nil {
+				return fmt.Errorf("program: journal entry %d: %w", entry.Seq, err)
+			}
+			id, err := uuid.FromBytes(raw)
+			if err != nil {
+				return fmt.Errorf("program: journal entry %d: %w", entry.Seq, err)
+			}
+			waves := v.steps[id]
+			if waves == nil {
+				v.breach("journal", "application of "+id.String(), "is in the journal only")
+				continue
+			}
+			waves[group.Wave]--
+		}
+	}
+	return nil
+}
+
+// seats holds every place against its cap and against the cases.
+func (v *verifier[T]) seats(ctx context.Context) error {
+	return v.scan(ctx, TableWaves, func(row Row) error {
+		w, err := waveOf(row)
+		if err != nil || w.body.Plan == nil {
+			return err
+		}
+		for _, at := range places(&w) {
+			kinds := []quota.Balance{quota.Issued, quota.Moved, quota.Carried, quota.Left, quota.Held, quota.Granted}
+			accounts := make([]ledger.Account, len(kinds))
+			for i, kind := range kinds {
+				accounts[i] = at.Account(kind)
+			}
+			b, err := v.engine.store.Balances(ctx, accounts...)
+			if err != nil {
+				return err
+			}
+			v.place(string(at.Account("")), accounts, b)
+		}
+		return nil
+	})
+}
+
+// place checks one place: the six balances in the order of seats.
+func (v *verifier[T]) place(where string, accounts []ledger.Account, b []ledger.Balance) {
+	limit := -(b[0].Posted + b[1].Posted + b[2].Posted)
+	left, held, granted := b[3].Posted, b[4].Posted, b[5].Posted
+	if left < 0 || held < 0 || granted < 0 || left+held+granted != limit {
+		v.breach("seats", where, "%d left, %d held and %d granted are not the cap of %d", left, held, granted, limit)
+	}
+	if held != v.want[accounts[4]] || granted != v.want[accounts[5]] {
+		v.breach("seats", where, "%d held and %d granted, but cases have %d and %d", held, granted, v.want[accounts[4]], v.want[accounts[5]])
+	}
+	delete(v.want, accounts[4])
+	delete(v.want, accounts[5])
+}
+
+func places(w *Wave) []quota.Place {
+	var all []quota.Place
+	for _, p := range w.body.Plan.Pools {
+		all = append(all, quota.Place{Wave: w.name(), Pool: p.ID})
+		for _, r := range p.Reserves {
+			if r.Kind == quota.SetAside {
+				all = append(all, quota.Place{Wave: w.name(), Pool: p.ID, Kind: r.Group})
+			}
+		}
+	}
+	return all
+}
+
+// money adds up entitlements and payments.
+func (v *verifier[T]) money(ctx context.Context) error {
+	live := map[entitlementKey]bool{}
+	batches := map[int64]Batch{}
+	if err := v.scan(ctx, TableEntitlements, func(row Row) error {
+		v.want[entitledAccount(textOf(row.Values[0]))] += intOf(row.Values[4])
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := v.scan(ctx, TableBatches, func(row Row) error {
+		b := batchOf(row)
+		batches[b.Number] = b
+		if b.Approver != "" {
+			v.want[b.paying()] += 0
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for number, b := range batches {
+		clear(live)
+		if err := v.batch(ctx, number, b, live); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier[T]) batch(ctx context.Context, number int64, b Batch, live map[entitlementKey]bool) error {
+	var after Cursor
+	var count, total int64
+	for {
+		rows, next, err := v.engine.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{number}, After: after, Limit: v.engine.chunk})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows.Rows {
+			p := paymentOf(row)
+			count, total = count+1, total+p.amount.Units
+			if p.state.Live() && live[p.key] {
+				v.breach("money", fmt.Sprintf("payment %d/%d", p.batch, p.item), "a second live payment of one entitlement")
+			}
+			live[p.key] = p.state.Live()
+			v.wantPayment(&b, &p)
+		}
+		if next == nil {
+			break
+		}
+		after = next
+	}
+	if count != b.Count || total != b.Total.Units {
+		v.breach("money", "batch "+b.name(), "%d payments of %d units, but it says %d of %d", count, total, b.Count, b.Total.Units)
+	}
+	return nil
+}
+
+// wantPayment: once its batch is approved, a payment's amount has left what is
+// entitled; it is with the batch, or paid, or back.
+func (v *verifier[T]) wantPayment(b *Batch, p *paymentRow) {
+	if b.Approver == "" {
+		return
+	}
+	switch p.state {
+	case payment.Rejected, payment.Returned, payment.Cancelled:
+		return
+	}
+	v.want[entitledAccount(b.Benefit)] -= p.amount.Units
+	if p.state == payment.Settled {
+		v.want[paidAccount(b.Benefit)] += p.amount.Units
+	} else {
+		v.want[b.paying()] += p.amount.Units
+	}
+}
+
+// balances compares what follows from the rows with the ledger.
+func (v *verifier[T]) balances(ctx context.Context) error {
+	accounts := make([]ledger.Account, 0, len(v.want))
+	for a := range v.want {
+		accounts = append(accounts, a)
+	}
+	const some = 2000
+	for from := 0; from < len(accounts); from += some {
+		part := accounts[from:min(from+some, len(accounts))]
+		got, err := v.engine.store.Balances(ctx, part...)
+		if err != nil {
+			return err
+		}
+		for i, a := range part {
+			if got[i].Posted != v.want[a] {
+				kind := "money"
+				if strings.HasPrefix(string(a), "limit/") {
+					kind = "limits"
+				}
+				v.breach(kind, string(a), "the ledger has %d, the rows say %d", got[i].Posted, v.want[a])
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package quota
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"time"
+)
+
+// ManifestFormat is the version of the protocol in docs/draw.md.
+const ManifestFormat = "gelombang-draw-1"
+
+// Manifest fixes a draw before its seed exists. Publish its digest outside the
+// agency before that moment.
+type Manifest struct {
+	Format  string `json:"format"`
+	Program string `json:"program"`
+	Wave    string `json:"wave"`
+	// Number counts the draws of the wave from 1. A second draw needs a Reason.
+	Number int    `json:"number"`
+	Reason string `json:"reason,omitempty"`
+	Plan   Digest `json:"plan"`
+	Roll   Digest `json:"roll"`
+	Count  int    `json:"count"`
+	Source Source `json:"source"`
+	// Code is the SHA-256 of a secret one-time code, if the draw uses one.
+	Code *Digest `json:"code,omitempty"`
+	// Frozen is when the roll was closed, in UTC and whole seconds.
+	Frozen time.Time `json:"frozen"`
+}
+
+// Freeze fills in the format and the digests of plan and roll, and validates.
+// m has the other fields.
+func Freeze(p *Plan, r *Roll, m Manifest) (*Manifest, error) {
+	var err error
+	if m.Plan, err = p.Digest(); err != nil {
+		return nil, err
+	}
+	if m.Roll, err = r.WriteTSV(io.Discard, p); err != nil {
+		return nil, err
+	}
+	m.Format, m.Count = ManifestFormat, len(r.candidates)
+	return &m, m.Validate()
+}
+
+// ParseManifest reads manifest.json and validates it.
+func ParseManifest(data []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := parseJSON(data, m); err != nil {
+		return nil, fmt.Errorf("quota: manifest: %w", err)
+	}
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Validate returns nil or Faults.
+func (m *Manifest) Validate() error {
+	var f Faults
+	if m.Format != ManifestFormat {
+		f.add("format", "must be "+ManifestFormat)
+	}
+	if !validID(m.Program) {
+		f.add("program", idRule)
+	}
+	if !validID(m.Wave) {
+		f.add("wave", idRule)
+	}
+	if m.Number < 1 || m.Number > 1_000_000 {
+		f.add("number", "must be 1 to 1000000")
+	}
+	if m.Number > 1 && m.Reason == "" || !validText(m.Reason) {
+		f.add("reason", "must be one line of text, and given for a second draw")
+	}
+	if m.Count < 0 {
+		f.add("count", "negative")
+	}
+	if _, offset := m.Frozen.Zone(); offset != 0 || m.Frozen.Nanosecond() != 0 || m.Frozen.IsZero() {
+		f.add("frozen", "must be given, in UTC and whole seconds")
+	}
+	m.Source.check(&f)
+	return f.err()
+}
+
+// Encode returns the canonical JSON, as Plan.Encode does.
+func (m *Manifest) Encode() ([]byte, error) { return encodeJSON(m) }
+
+// Digest is the SHA-256 of the canonical JSON. Publish it before the seed exists.
+func (m *Manifest) Digest() (Digest, error) {
+	data, err := m.Encode()
+	return sha256.Sum256(data), err
+}
+
+// keys checks that the seed is the one that the manifest announced.
+func (m *Manifest) keys(s *Seed) (*Keys, error) {
+	digest, err := m.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if s.Manifest != digest {
+		return nil, Faults{{"seed.manifest", "is not the digest of the manifest"}}
+	}
+	randomness, err := s.randomness(&m.Source)
+	if err != nil {
+		return nil, err
+	}
+	salt, err := s.salt(m)
+	if err != nil {
+		return nil, err
+	}
+	return NewKeys(salt, randomness), nil
+}

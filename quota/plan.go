@@ -1,0 +1,199 @@
+package quota
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Plan says how many seats there are, for whom, and what becomes of those that
+// nobody takes. It is data: the same plan as JSON is part of every proof.
+type Plan struct {
+	// Name identifies the plan, such as "prakerja-4".
+	Name string `json:"name"`
+	// Groups are the groups that reserves are for, at most 32. Their order is
+	// the order of the bits in Candidate.Groups.
+	Groups []Group `json:"groups,omitempty"`
+	// Order says which seats a candidate who could have either takes. There is
+	// no default: it must be given when any pool has a set-aside.
+	Order Order `json:"order,omitempty"`
+	// HouseholdCap is how many seats one household may hold, at most 255,
+	// counting those that it holds already. 0 means no cap.
+	HouseholdCap int `json:"household_cap,omitempty"`
+	// Ticket says who has one chance: each person, or each household.
+	Ticket Ticket `json:"ticket"`
+	// Tiers is the number of tiers, at least 1. Everybody of tier 0 comes before
+	// anybody of tier 1, and so on.
+	Tiers int `json:"tiers"`
+	// Waiting is how many candidates of each pool may wait for a returned seat.
+	Waiting int64 `json:"waiting,omitempty"`
+	// Pools are the pools of seats. They form one or more trees.
+	Pools []Pool `json:"pools"`
+}
+
+// Group is a group of people with reserved seats, under an opaque code.
+type Group struct {
+	Code string `json:"code"`
+	// Meaning says to whom the meaning of the code is told.
+	Meaning Audience `json:"meaning"`
+	// Public is that meaning, only where Meaning is ForPublic.
+	Public string `json:"public,omitempty"`
+}
+
+// Pool is a bounded set of seats. Candidates have one home pool.
+type Pool struct {
+	ID     string `json:"id"`
+	Parent string `json:"parent,omitempty"`
+	// Seats counts all seats of the pool itself, reserved ones included and
+	// those of its children not.
+	Seats    int64     `json:"seats"`
+	Reserves []Reserve `json:"reserves,omitempty"`
+	// Spill names the pools to which unfilled seats move, one after another,
+	// typically the province and then the nation. Empty means keep.
+	Spill []string `json:"spill,omitempty"`
+}
+
+// Reserve is a number of seats of one pool for one group.
+type Reserve struct {
+	Group string `json:"group"`
+	Seats int64  `json:"seats"`
+	Kind  Kind   `json:"kind"`
+	// Unfilled says what becomes of set-aside seats that nobody of the group
+	// takes. It must be given for a set-aside, and not for a guarantee.
+	Unfilled Unfilled `json:"unfilled,omitempty"`
+}
+
+// Order is the order in which seats are offered to a candidate who could
+// have either.
+type Order string
+
+const (
+	// OpenFirst offers open seats first: group members who rank high leave the
+	// reserve to others of the group.
+	OpenFirst Order = "open-first"
+	// ReservedFirst offers reserved seats first.
+	ReservedFirst Order = "reserved-first"
+)
+
+// Ticket says who has one chance in the lottery.
+type Ticket string
+
+const (
+	PerPerson    Ticket = "person"
+	PerHousehold Ticket = "household"
+)
+
+// Audience says to whom the meaning of a group code is told.
+type Audience string
+
+const (
+	ForPublic   Audience = "public"
+	ForAuditors Audience = "auditors"
+)
+
+// Kind is what a reserve promises.
+type Kind string
+
+const (
+	// Guarantee promises that at least so many seats go to the group, if it has
+	// the candidates. Each person counts for one guarantee only.
+	Guarantee Kind = "guarantee"
+	// SetAside keeps seats that only the group may take.
+	SetAside Kind = "set-aside"
+)
+
+// Unfilled is what becomes of set-aside seats that nobody of the group takes.
+type Unfilled string
+
+const (
+	// Keep leaves them unfilled.
+	Keep Unfilled = "keep"
+	// ToOpen makes them open seats of the same pool; if nobody takes them
+	// there, they spill with its open seats.
+	ToOpen Unfilled = "open"
+	// ToSpill moves them along the spill list at once, as open seats.
+	ToSpill Unfilled = "spill"
+)
+
+// Digest is a SHA-256 sum. As text it is 64 lower-case hexadecimal digits.
+type Digest [32]byte
+
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText and UnmarshalText make a digest hexadecimal in JSON.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d *Digest) UnmarshalText(text []byte) error { return decodeHex(d[:], text) }
+
+// ParsePlan reads a plan from JSON. It refuses unknown fields and anything
+// after the plan, and validates. Errors: Faults, or what encoding/json says.
+func ParsePlan(data []byte) (*Plan, error) {
+	p := new(Plan)
+	if err := parseJSON(data, p); err != nil {
+		return nil, fmt.Errorf("quota: plan: %w", err)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Encode returns the canonical JSON of the plan, which is what its digest
+// covers: fields in the order of the Go type, two spaces of indent, and a
+// final newline.
+func (p *Plan) Encode() ([]byte, error) { return encodeJSON(p) }
+
+// Digest is the SHA-256 of the canonical JSON.
+func (p *Plan) Digest() (Digest, error) {
+	data, err := p.Encode()
+	return sha256.Sum256(data), err
+}
+
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+func parseJSON(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("data after the value")
+	}
+	return nil
+}
+
+// decodeHex reads exactly len(dst) bytes of lower-case hexadecimal.
+func decodeHex(dst, text []byte) error {
+	if len(text) != 2*len(dst) {
+		return fmt.Errorf("want %d hexadecimal digits, have %d", 2*len(dst), len(text))
+	}
+	for i := range dst {
+		hi, lo := hexDigit(text[2*i]), hexDigit(text[2*i+1])
+		if hi > 15 || lo > 15 {
+			return fmt.Errorf("not lower-case hexadecimal")
+		}
+		dst[i] = hi<<4 | lo
+	}
+	return nil
+}
+
+func hexDigit(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}

@@ -1,0 +1,344 @@
+package quota
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+)
+
+// Label is the random receipt of one candidate: 16 bytes from a good random
+// source, handed out before the seed exists. Never an identifier or its hash.
+type Label [16]byte
+
+func (l Label) String() string { return hex.EncodeToString(l[:]) }
+
+// Candidate is one line of the roll, 64 bytes in memory.
+type Candidate struct {
+	Label Label
+	// Commitment is SHA-256(salt || canonical record) of the caller's record of
+	// the person, which the person or an auditor can open.
+	Commitment Digest
+	// Pool is the home pool: its position in Plan.Pools.
+	Pool int32
+	// Household is a pseudonym made for this draw. 0 means none.
+	Household uint32
+	// Groups has bit i set for a member of Plan.Groups[i].
+	Groups uint32
+	// Tier is below Plan.Tiers; lower comes first.
+	Tier uint16
+	// Held is how many seats the household holds before the draw. All lines of
+	// a household say the same.
+	Held uint8
+}
+
+// Roll is the frozen list of candidates in the order of their labels.
+type Roll struct {
+	candidates []Candidate
+}
+
+// Candidates are in the order of their labels. Do not change them.
+func (r *Roll) Candidates() []Candidate { return r.candidates }
+
+// RollError is a fault of a roll. Line counts from 1, the header included; in a
+// roll made in memory it is the line that the candidate would have.
+type RollError struct {
+	Line int
+	Rule string
+}
+
+func (e *RollError) Error() string { return fmt.Sprintf("quota: roll line %d: %s", e.Line, e.Rule) }
+
+// NewRoll takes over candidates, sorts them by label and checks them against
+// the plan, which must be valid. Errors: *RollError.
+func NewRoll(p *Plan, candidates []Candidate) (*Roll, error) {
+	byLabel := func(a, b Candidate) int { return bytes.Compare(a.Label[:], b.Label[:]) }
+	if !slices.IsSortedFunc(candidates, byLabel) {
+		slices.SortFunc(candidates, byLabel)
+	}
+	check := rollCheck{plan: p}
+	for i := range candidates {
+		if err := check.next(&candidates[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &Roll{candidates}, nil
+}
+
+// rollCheck checks line after line.
+type rollCheck struct {
+	plan *Plan
+	n    int
+	last Label
+	held map[uint32]uint8
+}
+
+func (k *rollCheck) next(c *Candidate) error {
+	k.n++
+	line := k.n + 1
+	switch {
+	case k.n >= math.MaxInt32:
+		return &RollError{line, "too many lines"}
+	case k.n > 1 && bytes.Compare(c.Label[:], k.last[:]) <= 0:
+		return &RollError{line, "label not greater than the one before"}
+	case c.Pool < 0 || int(c.Pool) >= len(k.plan.Pools):
+		return &RollError{line, "unknown pool"}
+	case int(c.Tier) >= k.plan.Tiers:
+		return &RollError{line, "tier not in the plan"}
+	case c.Groups>>len(k.plan.Groups) != 0:
+		return &RollError{line, "unknown group"}
+	case c.Household == 0 && c.Held != 0:
+		return &RollError{line, "held without a household"}
+	}
+	k.last = c.Label
+	return k.household(c, line)
+}
+
+// household holds the lines of one household against each other. Without a cap
+// nothing depends on it.
+func (k *rollCheck) household(c *Candidate, line int) error {
+	if c.Household == 0 || k.plan.HouseholdCap == 0 {
+		return nil
+	}
+	if k.held == nil {
+		k.held = map[uint32]uint8{}
+	}
+	held, seen := k.held[c.Household]
+	if seen && held != c.Held {
+		return &RollError{line, "held differs from an earlier line of the household"}
+	}
+	if !seen {
+		k.held[c.Household] = c.Held
+	}
+	return nil
+}
+
+const rollHeader = "label\tpool\ttier\thousehold\theld\tgroups\tcommitment\n"
+
+// RollWriter writes roll.tsv as a stream. Make one with NewRollWriter.
+type RollWriter struct {
+	out   *bufio.Writer
+	sum   hash.Hash
+	check rollCheck
+	line  []byte
+}
+
+// NewRollWriter writes the header. The plan must be valid.
+func NewRollWriter(w io.Writer, p *Plan) *RollWriter {
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
+	out.WriteString(rollHeader) // an error stays with out, and Close returns it
+	return &RollWriter{out: out, sum: sum, check: rollCheck{plan: p}}
+}
+
+// Add writes one candidate. Labels must grow from one to the next. Errors:
+// *RollError, or what the writer says.
+func (w *RollWriter) Add(c *Candidate) error {
+	if err := w.check.next(c); err != nil {
+		return err
+	}
+	w.line = appendLine(w.line[:0], w.check.plan, c)
+	_, err := w.out.Write(w.line)
+	return err
+}
+
+// Close writes what is left, and returns the digest and the number of
+// candidates. It does not close the writer below.
+func (w *RollWriter) Close() (Digest, int, error) {
+	err := w.out.Flush()
+	return Digest(w.sum.Sum(nil)), w.check.n, err
+}
+
+func appendLine(b []byte, p *Plan, c *Candidate) []byte {
+	b = hex.AppendEncode(b, c.Label[:])
+	b = append(b, '\t')
+	b = append(b, p.Pools[c.Pool].ID...)
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, uint64(c.Tier), 10)
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, uint64(c.Household), 10)
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, uint64(c.Held), 10)
+	b = append(b, '\t')
+	b = appendGroups(b, p, c.Groups)
+	b = append(b, '\t')
+	b = hex.AppendEncode(b, c.Commitment[:])
+	return append(b, '\n')
+}
+
+func appendGroups(b []byte, p *Plan, groups uint32) []byte {
+	if groups == 0 {
+		return append(b, '-')
+	}
+	for rest := groups; rest != 0; rest &= rest - 1 {
+		if rest != groups {
+			b = append(b, ',')
+		}
+		b = append(b, p.Groups[bits.TrailingZeros32(rest)].Code...)
+	}
+	return b
+}
+
+// WriteTSV writes roll.tsv and returns its digest.
+func (r *Roll) WriteTSV(w io.Writer, p *Plan) (Digest, error) {
+	out := NewRollWriter(w, p)
+	for i := range r.candidates {
+		if err := out.Add(&r.candidates[i]); err != nil {
+			return Digest{}, err
+		}
+	}
+	digest, _, err := out.Close()
+	return digest, err
+}
+
+// RollReader reads roll.tsv as a stream and accepts the canonical form only:
+// what it reads, a RollWriter would write byte for byte.
+type RollReader struct {
+	in     *bufio.Reader
+	sum    hash.Hash
+	check  rollCheck
+	pools  map[string]int32
+	groups map[string]int
+	head   bool
+}
+
+// NewRollReader makes a reader. The plan must be valid.
+func NewRollReader(r io.Reader, p *Plan) *RollReader {
+	sum := sha256.New()
+	k := &RollReader{
+		in: bufio.NewReaderSize(io.TeeReader(r, sum), 1<<16), sum: sum, check: rollCheck{plan: p},
+		pools: make(map[string]int32, len(p.Pools)), groups: make(map[string]int, len(p.Groups)),
+	}
+	for i := range p.Pools {
+		k.pools[p.Pools[i].ID] = int32(i)
+	}
+	for i, g := range p.Groups {
+		k.groups[g.Code] = i
+	}
+	return k
+}
+
+// Next reads the next candidate into c. Errors: io.EOF after the last one,
+// *RollError, or what the reader below says.
+func (r *RollReader) Next(c *Candidate) error {
+	if !r.head {
+		line, err := r.in.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return err
+		}
+		if string(line) != rollHeader {
+			return &RollError{1, "not the header"}
+		}
+		r.head = true
+	}
+	line, err := r.in.ReadSlice('\n')
+	at := r.check.n + 2
+	switch {
+	case err == io.EOF && len(line) == 0:
+		return io.EOF
+	case err == io.EOF:
+		return &RollError{at, "no newline at the end"}
+	case err == bufio.ErrBufferFull:
+		return &RollError{at, "line too long"}
+	case err != nil:
+		return err
+	}
+	if rule := r.parse(line[:len(line)-1], c); rule != "" {
+		return &RollError{at, rule}
+	}
+	return r.check.next(c)
+}
+
+// Digest is the SHA-256 of all that was read; after io.EOF, of the file.
+func (r *RollReader) Digest() Digest { return Digest(r.sum.Sum(nil)) }
+
+// parse returns the rule that the line breaks, or "".
+func (r *RollReader) parse(line []byte, c *Candidate) string {
+	var field [7][]byte
+	for i := range field {
+		before, after, more := bytes.Cut(line, []byte{'\t'})
+		if more == (i == len(field)-1) {
+			return "not seven fields"
+		}
+		field[i], line = before, after
+	}
+	*c = Candidate{}
+	if decodeHex(c.Label[:], field[0]) != nil {
+		return "label is not 32 lower-case hexadecimal digits"
+	}
+	pool, known := r.pools[string(field[1])]
+	if !known {
+		return "unknown pool"
+	}
+	tier, ok1 := canonicalUint(field[2], math.MaxUint16)
+	household, ok2 := canonicalUint(field[3], math.MaxUint32)
+	held, ok3 := canonicalUint(field[4], math.MaxUint8)
+	if !ok1 || !ok2 || !ok3 {
+		return "tier, household or held is not a canonical number in range"
+	}
+	c.Pool, c.Tier, c.Household, c.Held = pool, uint16(tier), uint32(household), uint8(held)
+	if !r.parseGroups(field[5], c) {
+		return "groups are not codes of the plan in its order"
+	}
+	if decodeHex(c.Commitment[:], field[6]) != nil {
+		return "commitment is not 64 lower-case hexadecimal digits"
+	}
+	return ""
+}
+
+func (r *RollReader) parseGroups(text []byte, c *Candidate) bool {
+	if string(text) == "-" {
+		return true
+	}
+	last := -1
+	for more := true; more; {
+		var code []byte
+		code, text, more = bytes.Cut(text, []byte{','})
+		bit, known := r.groups[string(code)]
+		if !known || bit <= last {
+			return false
+		}
+		last = bit
+		c.Groups |= 1 << bit
+	}
+	return true
+}
+
+// canonicalUint reads decimal digits without a leading zero.
+func canonicalUint(text []byte, limit uint64) (uint64, bool) {
+	if len(text) == 0 || len(text) > 10 || text[0] == '0' && len(text) > 1 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, n <= limit
+}
+
+// ReadRoll reads a whole roll.tsv and its digest. Errors: as RollReader.Next.
+func ReadRoll(r io.Reader, p *Plan) (*Roll, Digest, error) {
+	in := NewRollReader(r, p)
+	roll := &Roll{}
+	var c Candidate
+	for {
+		err := in.Next(&c)
+		if err == io.EOF {
+			return roll, in.Digest(), nil
+		}
+		if err != nil {
+			return nil, Digest{}, err
+		}
+		roll.candidates = append(roll.candidates, c)
+	}
+}

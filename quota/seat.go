@@ -1,0 +1,206 @@
+package quota
+
+import (
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// Place is where seats are kept apart from others: one kind of seat of one
+// pool in one wave. Each place has these accounts of program/ledger:
+//
+//	account                              balance                                bounds
+//	seat/WAVE/POOL/KIND/issued           minus the seats that the plan issued   at most 0
+//	seat/WAVE/POOL/KIND/moved            minus seats in, plus seats out,        none
+//	                                     inside the wave
+//	seat/WAVE/POOL/KIND/carried          the same between waves                 none
+//	seat/WAVE/POOL/KIND/left             seats that nobody has                  at least 0
+//	seat/WAVE/POOL/KIND/held             seats offered, not yet confirmed       at least 0
+//	seat/WAVE/POOL/KIND/granted          seats that somebody has                at least 0
+//
+// The six add up to zero after every posting. So granted + held + left is
+// always the cap of the place, which is -(issued + moved + carried), and over
+// all places and waves it is what was issued, since every movement between two
+// places leaves the sums of moved and of carried unchanged.
+type Place struct {
+	// Wave and Pool have the letters of a pool ID.
+	Wave, Pool string
+	// Kind is a group code for its set-aside seats. Empty means open seats,
+	// those that fill a guarantee included.
+	Kind string
+}
+
+// Balance is one of the accounts of a place.
+type Balance string
+
+const (
+	Issued  Balance = "issued"
+	Moved   Balance = "moved"
+	Carried Balance = "carried"
+	Left    Balance = "left"
+	Held    Balance = "held"
+	Granted Balance = "granted"
+)
+
+// Account is the name of an account of the place.
+func (p Place) Account(b Balance) ledger.Account {
+	kind := p.Kind
+	if kind == "" {
+		kind = openSeat
+	}
+	return ledger.Account("seat/" + p.Wave + "/" + p.Pool + "/" + kind + "/" + string(b))
+}
+
+func (p Place) leg(b Balance, n int64) ledger.Leg {
+	bounds := ledger.AtLeast(0)
+	switch b {
+	case Issued:
+		bounds = ledger.Between(ledger.NoMin, 0)
+	case Moved, Carried:
+		bounds = ledger.Free()
+	}
+	return ledger.Leg{Account: p.Account(b), Amount: n, Bounds: bounds}
+}
+
+func (p Place) check(f *Faults, field string) {
+	if !validID(p.Wave) {
+		f.add(field+".wave", idRule)
+	}
+	if !validID(p.Pool) {
+		f.add(field+".pool", idRule)
+	}
+	if p.Kind != "" && !validID(p.Kind) {
+		f.add(field+".kind", idRule)
+	}
+}
+
+// Issue opens a wave: every seat of the plan comes into being, in one posting
+// under the caller's id. A plan of no seats is refused. Errors: Faults.
+func Issue(id string, p *Plan, wave string) (ledger.Posting, error) {
+	if err := p.Validate(); err != nil {
+		return ledger.Posting{}, err
+	}
+	var f Faults
+	Place{wave, "x", ""}.check(&f, "place")
+	var legs []ledger.Leg
+	for i := range p.Pools {
+		pool := &p.Pools[i]
+		open := pool.Seats
+		for _, r := range pool.Reserves {
+			if r.Kind == SetAside {
+				open -= r.Seats
+				legs = issue(legs, Place{wave, pool.ID, r.Group}, r.Seats)
+			}
+		}
+		legs = issue(legs, Place{wave, pool.ID, ""}, open)
+	}
+	if len(legs) == 0 {
+		f.add("plan", "has no seats")
+	}
+	return posting(id, legs, f)
+}
+
+// Hold offers n seats: they are no longer left. Errors: Faults, here and below,
+// for n under 1, an empty id or a place that has no name.
+func Hold(id string, at Place, n int64) (ledger.Posting, error) {
+	return inside(id, at, Left, Held, n)
+}
+
+// Confirm grants n seats that were held.
+func Confirm(id string, at Place, n int64) (ledger.Posting, error) {
+	return inside(id, at, Held, Granted, n)
+}
+
+// Release gives up n seats that were held: they are left again.
+func Release(id string, at Place, n int64) (ledger.Posting, error) {
+	return inside(id, at, Held, Left, n)
+}
+
+// Grant grants n seats that are left, as a draw does.
+func Grant(id string, at Place, n int64) (ledger.Posting, error) {
+	return inside(id, at, Left, Granted, n)
+}
+
+// Return takes back n seats that were granted: they are left again, for the
+// waiting list or to be carried to a later wave.
+func Return(id string, at Place, n int64) (ledger.Posting, error) {
+	return inside(id, at, Granted, Left, n)
+}
+
+// Spill moves n seats that are left to another place of the same wave.
+func Spill(id string, from, to Place, n int64) (ledger.Posting, error) {
+	var f Faults
+	if from.Wave != to.Wave {
+		f.add("to.wave", "is another wave: use Carry")
+	}
+	return between(id, from, to, Moved, n, f)
+}
+
+// Carry moves n seats that are left to a pool of a later wave. Which wave is
+// later, the caller knows.
+func Carry(id string, from, to Place, n int64) (ledger.Posting, error) {
+	var f Faults
+	if from.Wave == to.Wave {
+		f.add("to.wave", "is the same wave: use Spill")
+	}
+	return between(id, from, to, Carried, n, f)
+}
+
+// Places returns where the seats of a movement come from and go to.
+func (m Move) Places(p *Plan, wave string) (from, to Place) {
+	from = Place{wave, p.Pools[m.From].ID, ""}
+	if m.Group >= 0 {
+		from.Kind = p.Groups[m.Group].Code
+	}
+	return from, Place{wave, p.Pools[m.To].ID, ""}
+}
+
+// Place returns where the seat of an accepted candidate is kept.
+func (o Outcome) Place(p *Plan, wave string) Place {
+	at := Place{wave, p.Pools[o.Pool].ID, ""}
+	if o.Reason == DrawnSetAside {
+		at.Kind = p.Groups[o.Group].Code
+	}
+	return at
+}
+
+func issue(legs []ledger.Leg, at Place, n int64) []ledger.Leg {
+	if n == 0 {
+		return legs
+	}
+	return append(legs, at.leg(Issued, -n), at.leg(Left, n))
+}
+
+func inside(id string, at Place, from, to Balance, n int64) (ledger.Posting, error) {
+	var f Faults
+	at.check(&f, "place")
+	checkSeats(&f, n)
+	return posting(id, []ledger.Leg{at.leg(from, -n), at.leg(to, n)}, f)
+}
+
+func between(id string, from, to Place, through Balance, n int64, f Faults) (ledger.Posting, error) {
+	from.check(&f, "from")
+	to.check(&f, "to")
+	checkSeats(&f, n)
+	if from.Account(Left) == to.Account(Left) {
+		f.add("to", "is the place where the seats are")
+	}
+	return posting(id, []ledger.Leg{
+		from.leg(Left, -n), from.leg(through, n),
+		to.leg(through, -n), to.leg(Left, n),
+	}, f)
+}
+
+func checkSeats(f *Faults, n int64) {
+	if n < 1 || n > maxSeats {
+		f.add("seats", "must be 1 to 2^40")
+	}
+}
+
+func posting(id string, legs []ledger.Leg, f Faults) (ledger.Posting, error) {
+	if id == "" {
+		f.add("id", "missing")
+	}
+	if err := f.err(); err != nil {
+		return ledger.Posting{}, err
+	}
+	return ledger.Posting{ID: id, Legs: legs}, nil
+}

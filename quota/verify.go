@@ -1,0 +1,169 @@
+package quota
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// ProofError is the first thing wrong with a proof: the file, the line from 1
+// (0 for the file as a whole), and the rule.
+type ProofError struct {
+	File string
+	Line int
+	Rule string
+}
+
+func (e *ProofError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("quota: proof: %s: %s", e.File, e.Rule)
+	}
+	return fmt.Sprintf("quota: proof: %s line %d: %s", e.File, e.Line, e.Rule)
+}
+
+// VerifyProof redoes the draw of a proof folder and compares every byte. nil
+// means that the result follows from the roll, the plan and the seed. It does
+// not say that the manifest was published in time, or that the seed is what the
+// source gave: compare Manifest.Digest with what was published, and the seed
+// with its source. Errors: *ProofError, or what the file system says.
+func VerifyProof(fsys fs.FS) error {
+	p := &Proof{}
+	manifest, err := readJSON(fsys, ManifestFile, ParseManifest)
+	if err != nil {
+		return err
+	}
+	plan, err := readJSON(fsys, PlanFile, ParsePlan)
+	if err != nil {
+		return err
+	}
+	seed, err := readJSON(fsys, SeedFile, ParseSeed)
+	if err != nil {
+		return err
+	}
+	p.Plan, p.Manifest, p.Seed = plan.value, manifest.value, seed.value
+	if plan.digest != p.Manifest.Plan {
+		return &ProofError{PlanFile, 0, "its digest is not that in the manifest"}
+	}
+	keys, err := p.Manifest.keys(p.Seed)
+	if err != nil {
+		return &ProofError{SeedFile, 0, err.Error()}
+	}
+	if p.Roll, err = readRoll(fsys, p.Plan, p.Manifest); err != nil {
+		return err
+	}
+	p.Result = Select(p.Plan, p.Roll, keys)
+	err = compareFile(fsys, ResultFile, func(w io.Writer) error { return writeResult(w, p, seed.digest) })
+	if err != nil {
+		return err
+	}
+	return compareFile(fsys, MovesFile, func(w io.Writer) error { return writeMoves(w, p) })
+}
+
+type document[T any] struct {
+	value  *T
+	digest Digest
+}
+
+// readJSON reads one file and holds it against its canonical form.
+func readJSON[T any](fsys fs.FS, name string, parse func([]byte) (*T, error)) (document[T], error) {
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return document[T]{}, err
+	}
+	value, err := parse(data)
+	if err != nil {
+		return document[T]{}, &ProofError{name, 0, err.Error()}
+	}
+	canonical, err := encodeJSON(value)
+	if err != nil {
+		return document[T]{}, &ProofError{name, 0, err.Error()}
+	}
+	c := comparer{in: bufio.NewReader(bytes.NewReader(data)), name: name, line: 1, rule: "not canonical JSON"}
+	if _, err := c.Write(canonical); err != nil {
+		return document[T]{}, err
+	}
+	return document[T]{value, sha256.Sum256(data)}, c.end()
+}
+
+func readRoll(fsys fs.FS, p *Plan, m *Manifest) (*Roll, error) {
+	f, err := fsys.Open(RollFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	roll, digest, err := ReadRoll(f, p)
+	var fault *RollError
+	if errors.As(err, &fault) {
+		return nil, &ProofError{RollFile, fault.Line, fault.Rule}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if digest != m.Roll {
+		return nil, &ProofError{RollFile, 0, "its digest is not that in the manifest"}
+	}
+	if len(roll.candidates) != m.Count {
+		return nil, &ProofError{ManifestFile, 0, "count is not the number of lines of the roll"}
+	}
+	return roll, nil
+}
+
+// compareFile holds a file against what write writes.
+func compareFile(fsys fs.FS, name string, write func(io.Writer) error) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c := comparer{in: bufio.NewReaderSize(f, 1<<16), name: name, line: 1, rule: "differs from the draw done again"}
+	if err := write(&c); err != nil {
+		return err
+	}
+	return c.end()
+}
+
+// comparer is a writer that compares with a file instead of writing.
+type comparer struct {
+	in   *bufio.Reader
+	name string
+	line int
+	rule string
+	buf  []byte
+}
+
+func (c *comparer) Write(want []byte) (int, error) {
+	if cap(c.buf) < len(want) {
+		c.buf = make([]byte, len(want))
+	}
+	have := c.buf[:len(want)]
+	n, err := io.ReadFull(c.in, have)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return 0, err
+	}
+	if n == len(want) && bytes.Equal(have, want) {
+		c.line += bytes.Count(want, []byte{'\n'})
+		return n, nil
+	}
+	same := 0
+	for same < n && have[same] == want[same] {
+		same++
+	}
+	line := c.line + bytes.Count(want[:same], []byte{'\n'})
+	return 0, &ProofError{c.name, line, c.rule}
+}
+
+// end refuses what the file has beyond what was written.
+func (c *comparer) end() error {
+	_, err := c.in.ReadByte()
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &ProofError{c.name, c.line, c.rule}
+}
