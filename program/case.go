@@ -20,6 +20,7 @@ type Case[T any] struct {
 
 	awards   map[string]int64 // balances of the limits without this case's own
 	balances map[string]int64 // what is left of the balance benefits, where it was read
+	rewrite  bool             // the applicant was changed by a step
 	zone     *time.Location
 }
 
@@ -117,6 +118,7 @@ func (c *Case[T]) Today(at time.Time) calendar.Date { return calendar.DateOf(at,
 // trailCodec turns trails into a few bytes a step: positions in the table, and
 // microseconds since the step before.
 type trailCodec struct {
+	edition    int
 	states     []State
 	events     []Event
 	stateIndex map[State]uint64
@@ -124,7 +126,7 @@ type trailCodec struct {
 }
 
 func newTrailCodec(t Table) trailCodec {
-	c := trailCodec{events: []Event{""}, stateIndex: map[State]uint64{}, eventIndex: map[Event]uint64{"": 0}}
+	c := trailCodec{edition: t.Version, events: []Event{""}, stateIndex: map[State]uint64{}, eventIndex: map[Event]uint64{"": 0}}
 	for _, s := range t.States {
 		c.stateIndex[s.State] = uint64(len(c.states))
 		c.states = append(c.states, s.State)

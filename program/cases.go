@@ -39,6 +39,26 @@ func (e *Engine[T]) scanCases(ctx context.Context, w Wave, states []State, a ask
 	return p, nil
 }
 
+// again reads a job's wave again where the job begins or begins anew: it may
+// have changed. Nothing is being read ahead then.
+func (e *Engine[T]) again(ctx context.Context, a ask, w *Wave) (err error) {
+	if a.first {
+		*w, err = e.Wave(ctx, w.Number)
+	}
+	return err
+}
+
+// casesAhead reads pages of cases ahead, and makes each ready.
+func (e *Engine[T]) casesAhead(w *Wave, states []State, ready func(context.Context, []*Case[T]) error) *ahead[[]*Case[T]] {
+	return newAhead(func(ctx context.Context, a ask) ([]*Case[T], Cursor, error) {
+		p, err := e.scanCases(ctx, *w, states, a)
+		if err == nil && ready != nil {
+			err = ready(ctx, p.cases)
+		}
+		return p.cases, p.next, err
+	})
+}
+
 // openPeople reads the applicants of cases.
 func (e *Engine[T]) openPeople(ctx context.Context, cases []*Case[T]) error {
 	if len(cases) == 0 {

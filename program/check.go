@@ -13,6 +13,7 @@ import (
 	"github.com/gelombang/gelombang/eligibility"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
+	"github.com/gelombang/gelombang/quota"
 )
 
 // StageScreen is the stage whose legal date is the wave's. At every other
@@ -38,17 +39,20 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 		checks[name] = s.Check
 		stages = append(stages, s.Check.At)
 	}
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
-		p, err := e.scanCases(ctx, w, states, ask)
+	pages := e.casesAhead(&w, states, func(ctx context.Context, cases []*Case[T]) error { return e.ready(ctx, cases, stages...) })
+	defer pages.stop()
+	return e.runJob(ctx, by, job, "check", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+		pages.drop(ask)
+		if err := e.again(ctx, ask, &w); err != nil {
+			return chunk{}, err
+		}
+		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err
 		}
-		if err := e.ready(ctx, p.cases, stages...); err != nil {
-			return chunk{}, err
-		}
-		s := e.newSteps(by.Actor, e.clock())
+		s := e.newSteps(ctx, by.Actor, &w)
 		d := decider[T]{engine: e, at: s.at}
-		for _, c := range p.cases {
+		for _, c := range cases {
 			if ask.refused != nil {
 				s.counts["refused"]++
 				continue
@@ -57,7 +61,7 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 				return chunk{}, err
 			}
 		}
-		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+		return s.chunk(next, next == nil, len(cases)), nil
 	})
 }
 
@@ -66,7 +70,9 @@ func (e *Engine[T]) ready(ctx context.Context, cases []*Case[T], stages ...strin
 	if err := e.openPeople(ctx, cases); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(stages, e.asksLimits) {
+	// A candidate's placement says what the household holds already.
+	placing := slices.Contains(stages, StageScreen) && e.program.draws()
+	if placing || slices.ContainsFunc(stages, e.asksLimits) {
 		return e.countAwards(ctx, cases)
 	}
 	return nil
@@ -113,7 +119,7 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 		s.counts["stay."+decision.Verdict.String()]++
 		if string(c.Application.decision) != string(record) {
 			c.Application.decision = record
-			s.put(c)
+			return s.put(c)
 		}
 		return nil
 	}
@@ -131,8 +137,7 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 			return err
 		}
 	}
-	s.put(c)
-	return nil
+	return s.put(c)
 }
 
 func (s *steps[T]) countFindings(d *eligibility.Decision) {
@@ -204,6 +209,11 @@ func (e *Engine[T]) placeCase(c *Case[T]) error {
 	a := &c.Application
 	a.Placement = e.program.Place(c)
 	a.Placed = true
+	if plan := c.Wave.body.Plan; plan != nil {
+		if err := a.Placement.fits(plan); err != nil {
+			return err
+		}
+	}
 	for _, l := range e.program.Limits {
 		if l.Per == PerHousehold {
 			a.held = max(a.held, c.awards[l.Name])
@@ -216,6 +226,23 @@ func (e *Engine[T]) placeCase(c *Case[T]) error {
 	salt := e.RollSalt(a.Wave, a.Receipt)
 	sum := sha256.Sum256(append(salt[:], record...))
 	a.commitment = sum[:]
+	return nil
+}
+
+// fits checks a placement against the plan. The agency's Place is wrong if it
+// does not: nothing is written, so that it can be mended.
+func (p Placement) fits(plan *quota.Plan) error {
+	if !slices.ContainsFunc(plan.Pools, func(q quota.Pool) bool { return q.ID == p.Pool }) {
+		return &FieldError{"Placement.Pool", fmt.Sprintf("%q is not in the wave's plan", p.Pool)}
+	}
+	for _, code := range p.Groups {
+		if !slices.ContainsFunc(plan.Groups, func(g quota.Group) bool { return g.Code == code }) {
+			return &FieldError{"Placement.Groups", fmt.Sprintf("%q is not in the wave's plan", code)}
+		}
+	}
+	if p.Tier < 0 || p.Tier >= plan.Tiers {
+		return &FieldError{"Placement.Tier", "is not in the wave's plan"}
+	}
 	return nil
 }
 

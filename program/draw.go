@@ -26,34 +26,42 @@ type FreezeOrder struct {
 }
 
 // Freeze makes the roll of a closed wave: everybody who passed the screening,
-// and nobody after. The manifest holds the roll's digest; publish it before
-// the randomness exists.
+// and nobody after. The manifest holds the roll's digest; publish it before the
+// randomness exists.
+//
+// It first fixes the instant: from then on no step that was decided before can
+// be written. Then it reads the roll. If it is cut off between, the next call
+// goes on with the same instant.
 func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeOrder) error {
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
 		return err
 	}
-	if w.State != WaveClosed { // answered, or refused
-		return e.moveWave(ctx, by, wave, "freeze", nil)
+	if w.State == WaveClosed {
+		if w.body.Plan == nil {
+			return &FieldError{"Plan", "is missing: the wave cannot be drawn"}
+		}
+		frozen := e.clock().UTC().Truncate(time.Microsecond)
+		if err := e.moveWave(ctx, By{Actor: by.Actor}, wave, "fix", nil, func(w *Wave, _ *Change) error {
+			w.body.Frozen = frozen
+			return nil
+		}); err != nil {
+			return err
+		}
+		if w, err = e.Wave(ctx, wave); err != nil {
+			return err
+		}
 	}
-	if w.body.Plan == nil {
-		return &FieldError{"Plan", "is missing: the wave cannot be drawn"}
-	}
-	frozen := e.clock().UTC().Truncate(time.Microsecond)
-	roll, err := e.roll(ctx, w, frozen)
-	if err != nil {
+	return e.moveWave(ctx, by, wave, "freeze", order, func(w *Wave, _ *Change) error {
+		roll, err := e.roll(ctx, *w, w.body.Frozen)
+		if err != nil {
+			return err
+		}
+		w.body.Manifest, err = quota.Freeze(w.body.Plan, roll, quota.Manifest{
+			Program: e.program.ID, Wave: w.name(), Number: order.Number, Reason: order.Reason,
+			Source: order.Source, Frozen: w.body.Frozen.Truncate(time.Second),
+		})
 		return err
-	}
-	manifest, err := quota.Freeze(w.body.Plan, roll, quota.Manifest{
-		Program: e.program.ID, Wave: w.name(), Number: order.Number, Reason: order.Reason,
-		Source: order.Source, Frozen: frozen.Truncate(time.Second),
-	})
-	if err != nil {
-		return err
-	}
-	return e.moveWave(ctx, by, wave, "freeze", func(w *Wave, _ *Change) error {
-		w.body.Frozen, w.body.Manifest = frozen, manifest
-		return nil
 	})
 }
 
@@ -112,7 +120,7 @@ func (r *rollReader) add(a *Application) error {
 	c := quota.Candidate{Label: a.Receipt, Tier: uint16(a.Placement.Tier)}
 	copy(c.Commitment[:], a.commitment)
 	pool, known := r.pools[a.Placement.Pool]
-	if !known {
+	if !known { // placeCase has checked it against this plan
 		return &FieldError{"Placement.Pool", fmt.Sprintf("%q is not in the wave's plan", a.Placement.Pool)}
 	}
 	c.Pool = pool
@@ -167,18 +175,11 @@ func (r *rollReader) nameHouseholds(order func(uuid.UUID) [32]byte) {
 // names, and posts the movements of unfilled seats. The results reach the
 // cases with Announce.
 func (e *Engine[T]) Draw(ctx context.Context, by By, wave int64, seed *quota.Seed) error {
-	w, err := e.Wave(ctx, wave)
-	if err != nil {
-		return err
-	}
-	if w.State != WaveFrozen {
-		return e.moveWave(ctx, by, wave, "draw", nil)
-	}
-	drawn, err := e.redraw(ctx, w, seed)
-	if err != nil {
-		return err
-	}
-	return e.moveWave(ctx, by, wave, "draw", func(w *Wave, c *Change) error {
+	return e.moveWave(ctx, by, wave, "draw", seed, func(w *Wave, c *Change) error {
+		drawn, err := e.redraw(ctx, *w, seed)
+		if err != nil {
+			return err
+		}
 		w.body.Seed = seed
 		c.Postings, err = spills(w, drawn.result.Moves)
 		return err
@@ -243,28 +244,34 @@ func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64)
 		return nil, &StateError{What: "wave " + w.name(), State: string(w.State), Event: "announce"}
 	}
 	var d *drawn
-	counts, err := e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+	pages := e.casesAhead(&w, e.rollIn, nil)
+	defer pages.stop()
+	counts, err := e.runJob(ctx, by, job, "announce", wave, func(ctx context.Context, ask ask) (chunk, error) {
+		pages.drop(ask)
+		if err := e.again(ctx, ask, &w); err != nil {
+			return chunk{}, err
+		}
 		if d == nil {
 			if d, err = e.redraw(ctx, w, w.body.Seed); err != nil {
 				return chunk{}, err
 			}
 		}
-		p, err := e.scanCases(ctx, w, e.rollIn, ask)
+		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err
 		}
-		s := e.newSteps(by.Actor, e.clock())
-		for _, c := range p.cases {
+		s := e.newSteps(ctx, by.Actor, &w)
+		for _, c := range cases {
 			if err := s.announce(c, d, ask.refused); err != nil {
 				return chunk{}, err
 			}
 		}
-		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+		return s.chunk(next, next == nil, len(cases)), nil
 	})
 	if err != nil || w.State == WaveAnnounced {
 		return counts, err
 	}
-	return counts, e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil)
+	return counts, e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil, nil)
 }
 
 func (s *steps[T]) announce(c *Case[T], d *drawn, refused error) error {
@@ -291,8 +298,7 @@ func (s *steps[T]) announce(c *Case[T], d *drawn, refused error) error {
 	if found {
 		s.counts["draw."+o.Reason.String()]++
 	}
-	s.put(c)
-	return nil
+	return s.put(c)
 }
 
 // WriteProof writes the proof of a drawn wave: all that anyone needs to draw

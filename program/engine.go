@@ -84,7 +84,10 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if faults := p.faults(); len(faults) > 0 {
 		return nil, faults
 	}
-	return e, e.compile()
+	if err := e.compile(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 func (e *Engine[T]) compile() error {
@@ -211,24 +214,27 @@ func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 }
 
 // carryOut applies the change of a command, with a journal entry.
-func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) error {
+// It reports whether the command had been carried out before.
+func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) (replayed bool, err error) {
 	mark, err := e.fingerprint(cmd)
 	if err != nil {
-		return err
+		return false, err
 	}
 	note, err := json.Marshal(data)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
 	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
-	return e.apply(ctx, c)
-}
-
-func (e *Engine[T]) apply(ctx context.Context, c Change) error {
-	outcomes, err := e.store.Apply(ctx, []Change{c})
-	if err != nil {
-		return err
+	for {
+		outcomes, err := e.store.Apply(ctx, []Change{c})
+		if err != nil {
+			return false, err
+		}
+		var stale *StaleError
+		if errors.As(outcomes[0].Refusal, &stale) && stale.Table == "commands" {
+			continue // the same command was first, and has its answer now
+		}
+		return outcomes[0].Replayed, outcomes[0].Refusal
 	}
-	return outcomes[0].Refusal
 }

@@ -31,7 +31,7 @@ func (e *RefusedError) Error() string {
 // reason if the lifecycle does not allow it, or one of package ledger if an
 // account would leave its bounds.
 func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.UUID, report Report) error {
-	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.Amount, report.Number, report.Party, e.payoutMark(report.Account)}}
+	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account)}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
@@ -51,7 +51,10 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
 		return err
 	}
-	s := e.newSteps(by.Actor, e.clock())
+	s := e.newSteps(ctx, by.Actor, &w)
+	if e.checkOnly(a.State, report.Event) {
+		return &RefusedError{Event: report.Event, State: a.State, Reasons: []Reason{{Code: "check-only"}}}
+	}
 	why, err := s.fire(c, report, nil)
 	if err != nil {
 		return err
@@ -59,11 +62,19 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if len(why) > 0 {
 		return &RefusedError{Event: report.Event, State: a.State, Reasons: slices.Clone(why)}
 	}
-	s.put(c)
-	if err := s.linkAccount(c); err != nil {
+	s.linkAccount(c)
+	if err := s.put(c); err != nil {
 		return err
 	}
-	return s.single(ctx, cmd)
+	_, err = s.single(cmd, applicant)
+	return err
+}
+
+// checkOnly reports whether an event is what only the policy may decide: that a
+// case passes a check.
+func (e *Engine[T]) checkOnly(s State, event Event) bool {
+	state, _ := e.machine.State(s)
+	return state.Check != nil && event == state.Check.Eligible
 }
 
 // payoutMark stands for an account in a fingerprint: a keyed digest.
@@ -75,21 +86,15 @@ func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
 }
 
 // linkAccount keeps a payout account that came with the report.
-func (s *steps[T]) linkAccount(c *Case[T]) error {
+func (s *steps[T]) linkAccount(c *Case[T]) {
 	if c.Report.Account == nil {
-		return nil
+		return
 	}
 	payout := *c.Report.Account
 	if payout.Holder.IsZero() {
 		payout.Holder = c.Applicant.Person.Name
 	}
-	c.Applicant.Person.Payout = payout
-	row, err := s.engine.applicantRow(&c.Applicant)
-	if err != nil {
-		return err
-	}
-	s.rows = append(s.rows, row)
-	return nil
+	c.Applicant.Person.Payout, c.rewrite = payout, true
 }
 
 // FireOrder says which cases of a wave to report about.
@@ -112,19 +117,24 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 	if err != nil {
 		return nil, err
 	}
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
-		p, err := e.scanCases(ctx, w, order.States, ask)
+	ready := e.openPeople
+	if order.Sealed {
+		ready = nil
+	}
+	pages := e.casesAhead(&w, order.States, ready)
+	defer pages.stop()
+	return e.runJob(ctx, by, job, "fire", []any{order.Wave, order.States}, func(ctx context.Context, ask ask) (chunk, error) {
+		pages.drop(ask)
+		if err := e.again(ctx, ask, &w); err != nil {
+			return chunk{}, err
+		}
+		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err
 		}
-		if !order.Sealed {
-			if err := e.openPeople(ctx, p.cases); err != nil {
-				return chunk{}, err
-			}
-		}
-		s := e.newSteps(by.Actor, e.clock())
+		s := e.newSteps(ctx, by.Actor, &w)
 		var reported, toOpen []*Case[T]
-		for _, c := range p.cases {
+		for _, c := range cases {
 			var ok bool
 			if c.Report, ok = order.Report(c); !ok {
 				continue
@@ -142,7 +152,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 				return chunk{}, err
 			}
 		}
-		return s.chunk(p.next, p.next == nil, len(p.cases)), nil
+		return s.chunk(next, next == nil, len(cases)), nil
 	})
 }
 
@@ -155,6 +165,10 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Fired, refuse
 		s.counts["refused.draw-only"]++
 		return nil
 	}
+	if s.engine.checkOnly(c.Application.State, r.Event) {
+		s.counts["refused.check-only"]++
+		return nil
+	}
 	why, err := s.fire(c, r, fired)
 	if err != nil {
 		return err
@@ -163,19 +177,23 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Fired, refuse
 		s.counts["refused."+why[0].Code]++
 		return nil
 	}
-	s.put(c)
-	return s.linkAccount(c)
+	s.linkAccount(c)
+	return s.put(c)
 }
 
-// Tick fires every deadline of a wave that has passed, as a job. Each deadline
-// is fired once, for the entry into the state that it was set for.
+// Tick fires every deadline of a wave that has passed, as a job, whose name is
+// new each time. Each deadline is fired once, for the entry into the state that
+// it was set for.
 func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Counts, error) {
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
 		return nil, err
 	}
 	now := e.clock().UTC()
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runJob(ctx, by, job, "tick", wave, func(ctx context.Context, ask ask) (chunk, error) {
+		if err := e.again(ctx, ask, &w); err != nil {
+			return chunk{}, err
+		}
 		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplications, Index: 1, Below: now.UnixMicro() + 1, After: ask.after, Limit: ask.limit})
 		if err != nil {
 			return chunk{}, err
@@ -193,7 +211,7 @@ func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Co
 		if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
 			return chunk{}, err
 		}
-		s := e.newSteps(by.Actor, now)
+		s := e.newSteps(ctx, by.Actor, &w)
 		for _, c := range cases {
 			if err := s.tick(c, ask.refused); err != nil {
 				return chunk{}, err

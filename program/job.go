@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -71,7 +72,7 @@ func (e *Engine[T]) setJob(ctx context.Context, by By, job, from, to string) err
 		if err != nil {
 			return err
 		}
-		err = e.carryOut(ctx, cmd, Change{Rows: []Row{row}}, "job."+to, map[string]string{"job": job})
+		_, err = e.carryOut(ctx, cmd, Change{Rows: []Row{row}}, "job."+to, map[string]string{"job": job})
 		var stale *StaleError
 		if !errors.As(err, &stale) {
 			return err
@@ -95,10 +96,13 @@ type ask struct {
 	// refused, if not nil, says why the next item could not be carried out by
 	// itself: it must be passed over and counted.
 	refused error
+	// first says that what was prepared before this may not have been written.
+	first bool
 }
 
 // chunk is what one transaction of a job writes.
 type chunk struct {
+	expect []Expected
 	rows   []Row
 	posts  []ledger.Posting // their ids are given by the job
 	kind   string           // of the journal entry; empty for none
@@ -116,15 +120,22 @@ type jobRun struct {
 	state   string
 	cursor  Cursor
 	counts  Counts
+	mark    []byte
 	version int64
 }
 
 // runJob runs a job to its end. While one chunk is being written the next is
 // prepared. It may be called again, by any process, and continues where the
-// last committed chunk ended; once finished it only returns the counts.
-func (e *Engine[T]) runJob(ctx context.Context, by By, name string, work func(context.Context, ask) (chunk, error)) (Counts, error) {
+// last committed chunk ended; once finished it only returns the counts. A name
+// belongs to one operation and its arguments: for others it is a
+// *KeyConflictError.
+func (e *Engine[T]) runJob(ctx context.Context, by By, name, op string, args any, work func(context.Context, ask) (chunk, error)) (Counts, error) {
 	if by.Actor == "" {
 		return nil, &FieldError{"By.Actor", "is missing"}
+	}
+	mark, err := e.fingerprint(command{by, op, args})
+	if err != nil {
+		return nil, err
 	}
 	r := &jobRun{store: e.store, name: name}
 	next := ask{limit: e.chunk}
@@ -132,35 +143,40 @@ func (e *Engine[T]) runJob(ctx context.Context, by By, name string, work func(co
 		if err := r.load(ctx); err != nil {
 			return nil, err
 		}
+		if r.version > 0 && !bytes.Equal(r.mark, mark) {
+			return nil, &KeyConflictError{Key: name}
+		}
+		r.mark = mark
 		if r.state == jobDone {
 			return r.counts, nil
 		}
 		if r.state == jobPaused {
 			return r.counts, fmt.Errorf("job %s: %w", name, ErrPaused)
 		}
-		next.after = r.cursor
+		next.after, next.first = r.cursor, true
 		before := r.version
 		refusal, err := e.runChunks(ctx, by, r, next, work)
 		if err != nil {
 			return r.counts, fmt.Errorf("job %s: %w", name, err)
 		}
-		next = nextAsk(next, refusal, e.chunk)
 		if r.version > before {
 			attempts = 0
 		}
+		next = nextAsk(next, refusal, e.chunk, attempts)
 		if attempts > 64 {
 			return r.counts, fmt.Errorf("job %s: no progress: %w", name, refusal)
 		}
 	}
 }
 
-// nextAsk halves the chunk until the item that is refused stands alone.
-func nextAsk(last ask, refusal error, full int) ask {
+// nextAsk halves the chunk until the item that is refused stands alone. A stale
+// row is first read again; if that does not help it is such an item too.
+func nextAsk(last ask, refusal error, full, attempts int) ask {
 	var stale *StaleError
 	switch {
 	case refusal == nil:
 		return ask{limit: full}
-	case errors.As(refusal, &stale):
+	case errors.As(refusal, &stale) && attempts < 3:
 		return ask{limit: last.limit}
 	case last.limit == 1 && last.refused == nil:
 		return ask{limit: 1, refused: refusal}
@@ -214,7 +230,7 @@ func prepare(ctx context.Context, next ask, work func(context.Context, ask) (chu
 		if err != nil || c.last {
 			return
 		}
-		next.after, next.refused = c.next, nil
+		next.after, next.refused, next.first = c.next, nil, false
 	}
 }
 
@@ -235,7 +251,7 @@ func (e *Engine[T]) applyChunk(ctx context.Context, by By, r *jobRun, c chunk) (
 		return nil, err
 	}
 	at := e.clock().UTC()
-	change := Change{At: at, Rows: append(c.rows, row), Postings: c.posts}
+	change := Change{At: at, Expect: c.expect, Rows: append(c.rows, row), Postings: c.posts}
 	for i := range change.Postings {
 		change.Postings[i].ID = r.name + "/" + strconv.FormatInt(r.version, 10) + "/" + strconv.Itoa(i)
 	}
@@ -274,7 +290,7 @@ func (r *jobRun) load(ctx context.Context) error {
 		return nil
 	}
 	v := rows.Rows[0].Values
-	r.state, r.version, r.counts = textOf(v[2]), rows.Rows[0].Version, Counts{}
+	r.state, r.version, r.counts, r.mark = textOf(v[2]), rows.Rows[0].Version, Counts{}, bytesOf(v[5])
 	if r.cursor, err = decodeCursor(bytesOf(v[3])); err != nil {
 		return err
 	}
@@ -290,7 +306,7 @@ func (r *jobRun) row(cursor Cursor, counts Counts) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return Row{Table: TableJobs, Version: r.version, Values: []any{r.name, int64(0), r.state, bytesValue(place), data}}, nil
+	return Row{Table: TableJobs, Version: r.version, Values: []any{r.name, int64(0), r.state, bytesValue(place), data, r.mark}}, nil
 }
 
 // encodeCursor writes a cursor as JSON texts that begin with their kind.

@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -42,25 +43,32 @@ func (e *Engine[T]) Join(ctx context.Context, by By, wave int64, applicant uuid.
 	if len(rows.Rows) > 1 {
 		return Application{}, &JoinError{"joined-before"}
 	}
-	s := e.newSteps(by.Actor, e.clock())
+	s := e.newSteps(ctx, by.Actor, &w)
 	a, err := s.join(w, rows.Rows[0])
 	if err != nil {
 		return Application{}, err
 	}
-	return a, s.single(ctx, cmd)
+	replayed, err := s.single(cmd, applicant)
+	if replayed {
+		return e.Application(ctx, wave, applicant) // another call was first: its receipt counts
+	}
+	return a, err
 }
 
 // JoinAll enters every registered applicant that the wish picks into a wave,
 // as a job. Whoever cannot join is counted under "refused.RULE".
 func (e *Engine[T]) JoinAll(ctx context.Context, by By, job string, wave int64, wish func(*Applicant[T]) bool) (Counts, error) {
 	if _, finished, err := e.JobStatus(ctx, job); err == nil && finished {
-		return e.runJob(ctx, by, job, nil)
+		return e.runJob(ctx, by, job, "join", wave, nil)
 	}
 	w, err := e.joinable(ctx, wave)
 	if err != nil {
 		return nil, err
 	}
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runJob(ctx, by, job, "join", wave, func(ctx context.Context, ask ask) (chunk, error) {
+		if w, err = e.joinable(ctx, wave); err != nil {
+			return chunk{}, err
+		}
 		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplicants, After: ask.after, Limit: ask.limit})
 		if err != nil {
 			return chunk{}, err
@@ -84,28 +92,27 @@ func (e *Engine[T]) JoinAll(ctx context.Context, by By, job string, wave int64, 
 				return chunk{}, err
 			}
 		}
-		s := e.newSteps(by.Actor, e.clock())
+		s := e.newSteps(ctx, by.Actor, &w)
 		for i, row := range rows.Rows {
 			switch {
-			case wish != nil && !wish(people[ids[i]]):
+			case ask.refused != nil:
+				s.counts["refused.stale"]++
+			case wish != nil && (people[ids[i]] == nil || !wish(people[ids[i]])):
 				s.counts["not-joining"]++
 			case joined[ids[i]]:
 				s.counts["refused.joined-before"]++
 			default:
-				if _, err := s.join(w, row); err != nil {
-					s.counts["refused."+ruleOf(err)]++
+				_, err := s.join(w, row)
+				var why *JoinError
+				if errors.As(err, &why) {
+					s.counts["refused."+why.Rule]++
+				} else if err != nil {
+					return chunk{}, err
 				}
 			}
 		}
 		return s.chunk(next, next == nil, len(rows.Rows)), nil
 	})
-}
-
-func ruleOf(err error) string {
-	if j, ok := err.(*JoinError); ok {
-		return j.Rule
-	}
-	return "error"
 }
 
 func (e *Engine[T]) joinable(ctx context.Context, wave int64) (Wave, error) {

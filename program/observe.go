@@ -15,17 +15,16 @@ func (e *Engine[T]) ObserveAll(ctx context.Context, by By, job string, wave int6
 	if err != nil {
 		return nil, err
 	}
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
-		p, err := e.scanCases(ctx, w, states, ask)
+	pages := e.casesAhead(&w, states, e.openPeople)
+	defer pages.stop()
+	return e.runJob(ctx, by, job, "observe", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err
 		}
-		if err := e.openPeople(ctx, p.cases); err != nil {
-			return chunk{}, err
-		}
-		out := chunk{kind: "observed", next: p.next, last: p.next == nil, counts: Counts{doneCount: int64(len(p.cases))}}
+		out := chunk{kind: "observed", next: next, last: next == nil, counts: Counts{doneCount: int64(len(cases))}}
 		var ids []string
-		for _, c := range p.cases {
+		for _, c := range cases {
 			row, changed, err := e.observed(&c.Applicant, observe(&c.Applicant))
 			if err != nil {
 				return chunk{}, err
@@ -55,7 +54,8 @@ func (e *Engine[T]) Observe(ctx context.Context, by By, applicant uuid.UUID, evi
 	if err != nil || !changed {
 		return err
 	}
-	return e.carryOut(ctx, cmd, Change{Home: applicant, Rows: []Row{row}}, "observed", map[string]any{"applicants": []string{shortID(applicant)}})
+	_, err = e.carryOut(ctx, cmd, Change{Home: applicant, Rows: []Row{row}}, "observed", map[string]any{"applicants": []string{shortID(applicant)}})
+	return err
 }
 
 func (e *Engine[T]) observed(a *Applicant[T], evidence map[string]Evidence) (Row, bool, error) {

@@ -24,17 +24,18 @@ func (e *Engine[T]) Fund(ctx context.Context, by By, amount payment.Money) error
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
-	if amount.Units <= 0 {
-		return &FieldError{"amount", "is above zero"}
+	if amount.Units <= 0 || amount.Units > 1<<60 {
+		return &FieldError{"amount", "is above zero and at most 2^60 minor units"}
 	}
 	id, err := e.ids.next(e.clock())
 	if err != nil {
 		return err
 	}
-	return e.carryOut(ctx, cmd, Change{Postings: []ledger.Posting{{ID: "fund/" + id.String(), Legs: []ledger.Leg{
+	_, err = e.carryOut(ctx, cmd, Change{Postings: []ledger.Posting{{ID: "fund/" + id.String(), Legs: []ledger.Leg{
 		{Account: budgetGiven, Amount: -amount.Units, Bounds: ledger.Free()},
 		{Account: budgetLeft, Amount: amount.Units, Bounds: ledger.AtLeast(0)},
 	}}}}, "funded", map[string]any{"units": amount.Units, "currency": amount.Currency})
+	return err
 }
 
 // Batch is a set of payments that is approved as a whole or not at all.
@@ -194,15 +195,47 @@ func (e *Engine[T]) PrepareBatch(ctx context.Context, by By, order BatchOrder) (
 	}
 	b := Batch{Number: order.Number, State: BatchPreparing, Benefit: order.Benefit, Instalment: order.Instalment, Wave: order.Wave,
 		Total: payment.Money{Currency: benefit.Amount.Currency}, Preparer: by.Actor}
+	if before, err := e.Batch(ctx, order.Number); err == nil {
+		b.Preparer = before.Preparer // who began it stays its preparer
+	} else if !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
 	job := "batch/" + b.name() + "/prepare"
-	return e.runJob(ctx, by, job, func(ctx context.Context, ask ask) (chunk, error) {
-		return e.prepareChunk(ctx, by, w, b, order, ask)
+	pages := newAhead(func(ctx context.Context, a ask) (duePage[T], Cursor, error) { return e.duePage(ctx, w, order, a) })
+	defer pages.stop()
+	return e.runJob(ctx, by, job, "prepare", order, func(ctx context.Context, ask ask) (chunk, error) {
+		pages.drop(ask)
+		if err := e.again(ctx, ask, &w); err != nil {
+			return chunk{}, err
+		}
+		return e.prepareChunk(ctx, by, &w, b, order, ask, pages)
 	})
+}
+
+// duePage is a page of entitlements with what must be known to pay them.
+type duePage[T any] struct {
+	entitlements []Row
+	cases        []*Case[T]
+	paid         map[uuid.UUID]paymentRow // the last payment of each, if it has any
+}
+
+func (e *Engine[T]) duePage(ctx context.Context, w Wave, order BatchOrder, a ask) (duePage[T], Cursor, error) {
+	equal := []any{order.Benefit, int64(order.Instalment), order.Wave}
+	due, next, err := e.store.Page(ctx, Scan{Table: TableEntitlements, Equal: equal, After: a.after, Limit: a.limit})
+	if err != nil {
+		return duePage[T]{}, nil, err
+	}
+	p := duePage[T]{entitlements: due.Rows}
+	if p.cases, err = e.entitled(ctx, w, due.Rows); err != nil {
+		return p, nil, err
+	}
+	p.paid, err = e.payments(ctx, equal, due.Rows)
+	return p, next, err
 }
 
 // prepareChunk carries the batch's running sums in the cursor: the row of the
 // batch itself is written with each chunk.
-func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w Wave, b Batch, order BatchOrder, a ask) (chunk, error) {
+func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w *Wave, b Batch, order BatchOrder, a ask, pages *ahead[duePage[T]]) (chunk, error) {
 	var after Cursor
 	if a.after != nil {
 		n := len(a.after) - 4
@@ -210,27 +243,18 @@ func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w Wave, b Batch, or
 		b.Count, b.Total.Units, b.version = intOf(a.after[n]), intOf(a.after[n+1]), intOf(a.after[n+2])
 		copy(b.Digest[:], bytesOf(a.after[n+3]))
 	}
-	equal := []any{order.Benefit, int64(order.Instalment), order.Wave}
-	due, next, err := e.store.Page(ctx, Scan{Table: TableEntitlements, Equal: equal, After: after, Limit: a.limit})
+	due, next, err := pages.get(ctx, ask{after: after, limit: a.limit, first: a.first})
 	if err != nil {
 		return chunk{}, err
 	}
-	cases, err := e.entitled(ctx, w, due.Rows)
-	if err != nil {
-		return chunk{}, err
-	}
-	paid, err := e.payments(ctx, equal, due.Rows)
-	if err != nil {
-		return chunk{}, err
-	}
-	s := e.newSteps(by.Actor, e.clock())
-	p := preparer[T]{steps: s, decider: decider[T]{engine: e, at: s.at}, batch: &b, order: order, paid: paid, today: calendar.DateOf(s.at, e.zone)}
-	for i, row := range due.Rows {
+	s := e.newSteps(ctx, by.Actor, w)
+	p := preparer[T]{steps: s, decider: decider[T]{engine: e, at: s.at}, batch: &b, order: order, paid: due.paid, today: calendar.DateOf(s.at, e.zone)}
+	for i, row := range due.entitlements {
 		if a.refused != nil {
 			s.counts["refused.bounds"]++
 			continue
 		}
-		if err := p.pay(row, cases[i]); err != nil {
+		if err := p.pay(row, due.cases[i]); err != nil {
 			return chunk{}, err
 		}
 	}
@@ -238,7 +262,7 @@ func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w Wave, b Batch, or
 		b.State = BatchPrepared
 	}
 	s.rows = append(s.rows, b.row())
-	c := s.chunk(next, next == nil, len(due.Rows))
+	c := s.chunk(next, next == nil, len(due.entitlements))
 	if next != nil {
 		c.next = append(append(Cursor{}, next...), b.Count, b.Total.Units, b.version+1, append([]byte(nil), b.Digest[:]...))
 	}
@@ -435,7 +459,8 @@ func (e *Engine[T]) moveBatch(ctx context.Context, by By, number int64, event ba
 		}
 	}
 	c.Rows = append(c.Rows, b.row())
-	return e.carryOut(ctx, cmd, c, "batch."+string(step.To), map[string]any{"batch": number, "count": b.Count, "units": b.Total.Units})
+	_, err = e.carryOut(ctx, cmd, c, "batch."+string(step.To), map[string]any{"batch": number, "count": b.Count, "units": b.Total.Units})
+	return err
 }
 
 // SubmitBatch records that the payments of an approved batch are submitted. Only
@@ -496,7 +521,9 @@ type Order struct {
 
 // WriteBatch gives the submitted payments of a batch to write, in order: the
 // same each time. What write does with the destination is its own
-// responsibility: it is not sealed any more.
+// responsibility: it is not sealed any more. After an error nothing that was
+// written may be used: at the end it is a *NotApprovedError if what was given is
+// not what was approved.
 func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Order) error) error {
 	b, err := e.Batch(ctx, number)
 	if err != nil {
@@ -505,66 +532,93 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 	if b.State != BatchSubmitted && b.State != BatchClosed {
 		return &StateError{What: "batch " + b.name(), State: string(b.State), Event: "write"}
 	}
-	var after Cursor
+	pages := newAhead(func(ctx context.Context, a ask) ([]sealedOrder, Cursor, error) { return e.sealedOrders(ctx, number, a) })
+	defer pages.stop()
+	var digest [32]byte
+	a := ask{limit: e.chunk, first: true}
 	for {
-		rows, next, err := e.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{number}, After: after, Limit: e.chunk})
+		orders, next, err := pages.get(ctx, a)
 		if err != nil {
 			return err
 		}
-		if err := e.writeOrders(ctx, rows.Rows, write); err != nil {
-			return err
+		for _, o := range orders {
+			order, destination, err := e.openOrder(&o)
+			if err != nil {
+				return fmt.Errorf("payment %d/%d: %w", o.batch, o.item, err)
+			}
+			digest = payment.NextDigest(digest, payment.BatchItem{Reference: order.Reference, Amount: order.Amount, Destination: destination})
+			if err := write(order); err != nil {
+				return err
+			}
 		}
 		if next == nil {
-			return nil
+			break
 		}
-		after = next
+		a = ask{after: next, limit: e.chunk}
 	}
-}
-
-func (e *Engine[T]) writeOrders(ctx context.Context, rows []Row, write func(Order) error) error {
-	keys := make([]Key, len(rows))
-	for i, row := range rows {
-		keys[i] = Key{TablePersonKeys, []any{row.Values[6]}}
-	}
-	found, err := e.store.Load(ctx, Query{Keys: keys})
-	if err != nil {
-		return err
-	}
-	wrapped := make(map[uuid.UUID][]byte, len(rows))
-	for _, row := range found.Rows {
-		wrapped[idOf(row.Values[0])] = bytesOf(row.Values[1])
-	}
-	for _, row := range rows {
-		p := paymentOf(row)
-		order, err := e.openOrder(&p, wrapped[p.key.person])
-		if err != nil {
-			return fmt.Errorf("payment %d/%d: %w", p.batch, p.item, err)
-		}
-		if err := write(order); err != nil {
-			return err
-		}
+	if digest != b.Digest {
+		return &NotApprovedError{Batch: number}
 	}
 	return nil
 }
 
-func (e *Engine[T]) openOrder(p *paymentRow, wrapped []byte) (Order, error) {
-	reference, err := payment.Reference(p.batch, p.item, int(p.generation))
+// NotApprovedError says that the stored payments of a batch are not those that
+// were approved. Nothing that was written of them may be used.
+type NotApprovedError struct{ Batch int64 }
+
+func (e *NotApprovedError) Error() string {
+	return fmt.Sprintf("program: batch %d: its payments are not those that were approved", e.Batch)
+}
+
+// sealedOrder is a payment with its person's wrapped key.
+type sealedOrder struct {
+	paymentRow
+	wrapped []byte
+}
+
+func (e *Engine[T]) sealedOrders(ctx context.Context, batch int64, a ask) ([]sealedOrder, Cursor, error) {
+	rows, next, err := e.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{batch}, After: a.after, Limit: a.limit})
 	if err != nil {
-		return Order{}, err
+		return nil, nil, err
 	}
-	key, err := e.keys.Unwrap(p.key.person, wrapped)
+	orders, keys := make([]sealedOrder, len(rows.Rows)), make([]Key, len(rows.Rows))
+	for i, row := range rows.Rows {
+		orders[i].paymentRow = paymentOf(row)
+		keys[i] = Key{TablePersonKeys, []any{row.Values[6]}}
+	}
+	found, err := e.store.Load(ctx, Query{Keys: keys})
 	if err != nil {
-		return Order{}, err
+		return nil, nil, err
+	}
+	wrapped := make(map[uuid.UUID][]byte, len(rows.Rows))
+	for _, row := range found.Rows {
+		wrapped[idOf(row.Values[0])] = bytesOf(row.Values[1])
+	}
+	for i := range orders {
+		orders[i].wrapped = wrapped[orders[i].key.person]
+	}
+	return orders, next, nil
+}
+
+// openOrder unseals where a payment goes, and returns the keyed digest of it.
+func (e *Engine[T]) openOrder(o *sealedOrder) (Order, [32]byte, error) {
+	reference, err := payment.Reference(o.batch, o.item, int(o.generation))
+	if err != nil {
+		return Order{}, [32]byte{}, err
+	}
+	key, err := e.keys.Unwrap(o.key.person, o.wrapped)
+	if err != nil {
+		return Order{}, [32]byte{}, err
 	}
 	aead, err := newAEAD(key)
 	if err != nil {
-		return Order{}, err
+		return Order{}, [32]byte{}, err
 	}
-	plain, err := unseal(aead, p.destination, boundTo(p.key.person, "destination/"+reference))
+	plain, err := unseal(aead, o.destination, boundTo(o.key.person, "destination/"+reference))
 	if err != nil {
-		return Order{}, err
+		return Order{}, [32]byte{}, err
 	}
 	r := textReader{plain, nil}
-	order := Order{Applicant: p.key.person, Reference: reference, Amount: p.amount, Payout: payoutOf(&r)}
-	return order, r.err
+	order := Order{Applicant: o.key.person, Reference: reference, Amount: o.amount, Payout: payoutOf(&r)}
+	return order, e.keys.Index("destination", string(plain)), r.err
 }

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"encoding"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -165,7 +167,10 @@ func (p *Program[T]) faults() Faults {
 			add("Limits."+l.Name, "needs a Max of 1 or more and whom it counts")
 		}
 	}
-	for name := range p.Effects {
+	for name, f := range p.Effects {
+		if f == nil {
+			add("Effects."+name, "is nil")
+		}
 		if slices.Contains(ownEffects(), name) {
 			add("Effects."+name, "is an effect of the engine's own")
 		}
@@ -179,7 +184,45 @@ func (p *Program[T]) faults() Faults {
 	for _, where := range lossyFields(reflect.TypeFor[T](), "T", nil) {
 		add(where, "would not survive being stored as JSON")
 	}
-	return append(f, p.effectFaults()...)
+	return slices.Concat(f, p.effectFaults(), p.seatFaults())
+}
+
+// seatFaults: a seat comes from a draw, and the roll from a check.
+func (p *Program[T]) seatFaults() Faults {
+	var f Faults
+	add := func(rule string, args ...any) { f = append(f, &FieldError{"Lifecycle", fmt.Sprintf(rule, args...)}) }
+	states := map[State]lifecycle.State[State, Event]{}
+	for _, s := range p.Lifecycle.States {
+		states[s.State] = s
+	}
+	holds := func(s State) bool { return slices.Contains(states[s].Holds, Seat) }
+	inRoll := map[State]bool{}
+	for _, m := range p.Lifecycle.Moves {
+		if m.On != Drawn {
+			continue
+		}
+		for _, s := range m.From {
+			inRoll[s] = true
+		}
+		if !holds(m.To) {
+			add("whoever is drawn must come into a state that holds a seat, not %q", string(m.To))
+		}
+	}
+	if holds(p.Lifecycle.Start) {
+		add("the first state holds a seat, which only a draw gives")
+	}
+	for _, m := range p.Lifecycle.Moves {
+		for _, from := range m.From {
+			if m.On != Drawn && holds(m.To) && !holds(from) {
+				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
+			}
+			check := states[from].Check
+			if inRoll[m.To] && !inRoll[from] && (check == nil || check.Eligible != m.On) {
+				add("%q from %q leads onto the roll without a check", string(m.On), string(from))
+			}
+		}
+	}
+	return f
 }
 
 func (p *Program[T]) effectFaults() Faults {
@@ -214,8 +257,15 @@ func shortName(s string) bool {
 
 // lossyFields lists the parts of a type that encoding/json would lose.
 func lossyFields(t reflect.Type, where string, above []reflect.Type) []string {
-	if slices.Contains(above, t) || t.Implements(reflect.TypeFor[jsonMarshaler]()) || t.Implements(reflect.TypeFor[textMarshaler]()) {
+	if slices.Contains(above, t) {
 		return nil
+	}
+	back := reflect.PointerTo(t)
+	if t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		if back.Implements(reflect.TypeFor[json.Unmarshaler]()) || back.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+			return nil
+		}
+		return []string{where} // it can be written and not read: a mask, for example
 	}
 	above = append(above, t)
 	switch t.Kind() {
@@ -239,8 +289,3 @@ func lossyFields(t reflect.Type, where string, above []reflect.Type) []string {
 	}
 	return nil
 }
-
-type (
-	jsonMarshaler interface{ MarshalJSON() ([]byte, error) }
-	textMarshaler interface{ MarshalText() ([]byte, error) }
-)

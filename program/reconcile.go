@@ -45,12 +45,12 @@ func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Stateme
 			return nil, err
 		}
 	} else if err != nil || finished {
-		return e.runJob(ctx, by, job, nil)
+		return e.runJob(ctx, by, job, "reconcile", st.Digest, nil)
 	}
 	lines := &lineReader{st: st}
 	defer lines.close()
 	var before *matcher[T] // of the chunk before, which may not be written yet
-	return e.runJob(ctx, by, job, func(ctx context.Context, a ask) (chunk, error) {
+	return e.runJob(ctx, by, job, "reconcile", st.Digest, func(ctx context.Context, a ask) (chunk, error) {
 		var done int64
 		if a.after != nil {
 			done = intOf(a.after[0])
@@ -63,10 +63,10 @@ func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Stateme
 		if err := m.load(ctx, some); err != nil {
 			return chunk{}, err
 		}
-		if before != nil && before.last == done {
+		if !a.first && before != nil && before.last == done {
 			m.follow(before)
 		}
-		if err := m.match(some); err != nil {
+		if err := m.match(some, a.refused); err != nil {
 			return chunk{}, err
 		}
 		m.last, before = done+int64(len(some)), &m
@@ -155,6 +155,9 @@ func (r *lineReader) close() {
 	r.next, r.stop, r.at = nil, nil, 0
 }
 
+// ClassRefused is the class of a line that the ledger refused to post.
+const ClassRefused payment.Class = "refused"
+
 type paymentID struct{ batch, item int64 }
 
 // matcher puts the lines of a chunk into classes.
@@ -230,7 +233,7 @@ func (m *matcher[T]) follow(before *matcher[T]) {
 	}
 }
 
-func (m *matcher[T]) match(lines []payment.Line) error {
+func (m *matcher[T]) match(lines []payment.Line, refused error) error {
 	for i, line := range lines {
 		batch, item, generation, err := payment.ParseReference(line.Reference)
 		p := m.payments[paymentID{batch, item}]
@@ -242,6 +245,9 @@ func (m *matcher[T]) match(lines []payment.Line) error {
 			known = &payment.Found{State: m.state(p), Amount: p.amount}
 		}
 		class := payment.Classify(line, known)
+		if refused != nil {
+			class = ClassRefused
+		}
 		m.counts["class."+string(class)]++
 		if class != payment.Matched {
 			note := lineNote{Line: m.first + int64(i), Class: class}

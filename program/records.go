@@ -131,6 +131,9 @@ func applicationOf(row Row, c trailCodec) (Application, error) {
 			a.Placement.Groups = strings.Split(groups, ",")
 		}
 	}
+	if a.Edition != c.edition {
+		return a, errTrail
+	}
 	var err error
 	a.Trail, err = c.decode(bytesOf(v[16]))
 	return a, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/google/uuid"
 )
@@ -19,6 +20,9 @@ type Registration[T any] struct {
 	// refused and counted, and the rest goes on.
 	Fault *RegistrationError
 }
+
+// Format keeps a registration out of every print.
+func (r Registration[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "Registration(****)") }
 
 // RegistrationError says why somebody cannot be registered.
 type RegistrationError struct {
@@ -53,18 +57,23 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 		// Repeated under its key, the command is answered with the id that the
 		// first one gave.
 		cmd := command{by, "register", hex.EncodeToString(in.nationals[0][:])}
-		if done, err := e.answered(ctx, cmd); err != nil {
+		done, err := e.answered(ctx, cmd)
+		if err != nil {
 			return uuid.Nil, err
-		} else if done {
+		}
+		if done && in.known(0) == uuid.Nil {
+			continue // carried out since the look
+		}
+		if done {
 			return in.known(0), nil
 		}
 		id, err := in.add(0, r)
 		if err != nil {
 			return uuid.Nil, err
 		}
-		err = e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows)}, "registered", registeredData{Applicants: in.ids})
+		replayed, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows)}, "registered", registeredData{Applicants: in.ids})
 		var stale *StaleError
-		if !errors.As(err, &stale) {
+		if !replayed && !errors.As(err, &stale) {
 			return id, err
 		}
 	}
@@ -96,7 +105,7 @@ type Source[T any] interface {
 // is in the journal, where Refusals reads it.
 func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source Source[T]) (Counts, error) {
 	var before *intake[T] // of the chunk before, which may not be written yet
-	return e.runJob(ctx, by, job, func(ctx context.Context, a ask) (chunk, error) {
+	return e.runJob(ctx, by, job, "register", nil, func(ctx context.Context, a ask) (chunk, error) {
 		var done int64
 		if a.after != nil {
 			done = intOf(a.after[0])
@@ -109,7 +118,7 @@ func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source S
 		if err := in.look(ctx, people); err != nil {
 			return chunk{}, err
 		}
-		if before != nil && before.last == done {
+		if !a.first && before != nil && before.last == done {
 			in.follow(before)
 		}
 		in.last, before = done+int64(len(people)), in

@@ -21,6 +21,8 @@ import (
 // journal entry, to be applied as one change.
 type steps[T any] struct {
 	engine *Engine[T]
+	ctx    context.Context // of the chunk or command that gathers them
+	wave   *Wave
 	at     time.Time
 	actor  string
 
@@ -56,8 +58,15 @@ type stepData struct {
 	Notes map[string][]string `json:"notes,omitempty"`
 }
 
-func (e *Engine[T]) newSteps(actor string, at time.Time) *steps[T] {
-	return &steps[T]{engine: e, at: at.UTC(), actor: actor, posts: postings{}, index: map[stepKind]int{},
+// newSteps begins to gather steps of cases of one wave. They are decided on the
+// wave as it was read, and never before the instant at which its roll was
+// frozen.
+func (e *Engine[T]) newSteps(ctx context.Context, actor string, w *Wave) *steps[T] {
+	at := e.clock().UTC()
+	if frozen := w.body.Frozen; !at.After(frozen) {
+		at = frozen.Add(time.Microsecond)
+	}
+	return &steps[T]{engine: e, ctx: ctx, wave: w, at: at, actor: actor, posts: postings{}, index: map[stepKind]int{},
 		notes: map[string][]string{}, counts: Counts{}}
 }
 
@@ -106,9 +115,21 @@ func (s *steps[T]) enter(a *Application, event Event, from, to State, due time.T
 	s.counts["state."+string(to)]++
 }
 
-// put writes the case's application, once, after its steps.
-func (s *steps[T]) put(c *Case[T]) {
+// put writes the case's application, and the applicant if a step changed it,
+// once, after its steps.
+func (s *steps[T]) put(c *Case[T]) error {
 	s.rows = append(s.rows, c.Application.row(s.engine.trail))
+	if !c.rewrite {
+		return nil
+	}
+	row, err := s.engine.applicantRow(&c.Applicant)
+	s.rows = append(s.rows, row)
+	return err
+}
+
+// expect is what the steps were decided on: the wave.
+func (s *steps[T]) expect() []Expected {
+	return []Expected{{Key: Key{TableWaves, []any{s.wave.Number}}, Version: s.wave.version}}
 }
 
 // place splits a seat's name into its place in the ledger.
@@ -187,9 +208,16 @@ func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
 		}
 		s.posts.add(balanceAccount(a, effect.Arg), -c.Report.Amount, ledger.AtLeast(0))
 		s.posts.add(ledger.Account("spent/"+effect.Arg+"/"+c.Report.Party), c.Report.Amount, ledger.Free())
+		if c.balances != nil {
+			c.balances[effect.Arg] -= c.Report.Amount
+		}
 	case EffectLapse:
-		left := c.balances[effect.Arg]
-		if left > 0 {
+		if c.balances == nil {
+			if err := s.engine.readBalances(s.ctx, []*Case[T]{c}); err != nil {
+				return err
+			}
+		}
+		if left := c.balances[effect.Arg]; left > 0 {
 			s.posts.move(balanceAccount(a, effect.Arg), budgetLeft, left)
 		}
 	case EffectConfirmSeat:
@@ -199,12 +227,7 @@ func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
 			a.SeatState = "granted"
 		}
 	case EffectBar:
-		c.Applicant.State = Barred
-		row, err := s.engine.applicantRow(&c.Applicant)
-		if err != nil {
-			return err
-		}
-		s.rows = append(s.rows, row)
+		c.Applicant.State, c.rewrite = Barred, true
 	case EffectNotify:
 		s.notes["notice."+effect.Arg] = append(s.notes["notice."+effect.Arg], shortID(a.Applicant))
 	default:
@@ -257,7 +280,10 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 	}
 	if b.Kind == payment.BalanceKind {
 		s.posts.add(budgetLeft, -b.Amount.Units, ledger.AtLeast(0))
-		s.posts.add(balanceAccount(a, name), b.Amount.Units, ledger.AtLeast(0))
+		s.posts.add(balanceAccount(a, name), b.Amount.Units, ledger.Between(0, b.Amount.Units))
+		if c.balances != nil {
+			c.balances[name] += b.Amount.Units
+		}
 		return nil
 	}
 	due, err := b.Schedule(c.Today(s.at), c.Report.Number)
@@ -279,7 +305,7 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 // chunk returns what was gathered as a job's chunk.
 func (s *steps[T]) chunk(next Cursor, last bool, done int) chunk {
 	s.counts[doneCount] += int64(done)
-	c := chunk{rows: sorted(s.rows), posts: s.posts.posting(), counts: s.counts, next: next, last: last}
+	c := chunk{expect: s.expect(), rows: sorted(s.rows), posts: s.posts.posting(), counts: s.counts, next: next, last: last}
 	if len(s.groups) > 0 {
 		c.kind, c.data = "stepped", s.data()
 	}
@@ -323,7 +349,10 @@ func sorted(rows []Row) []Row {
 type postings map[ledger.Account]ledger.Leg
 
 func (p postings) add(account ledger.Account, amount int64, bounds ledger.Bounds) {
-	leg := p[account]
+	leg, used := p[account]
+	if used {
+		bounds = ledger.Between(max(bounds.Min, leg.Bounds.Min), min(bounds.Max, leg.Bounds.Max))
+	}
 	p[account] = ledger.Leg{Account: account, Amount: leg.Amount + amount, Bounds: bounds}
 }
 
@@ -349,14 +378,14 @@ func (p postings) posting() []ledger.Posting {
 }
 
 // single applies the gathered steps as one command's change.
-func (s *steps[T]) single(ctx context.Context, cmd command) error {
-	c := Change{Rows: sorted(s.rows), Postings: s.posts.posting()}
+func (s *steps[T]) single(cmd command, home uuid.UUID) (replayed bool, err error) {
+	c := Change{Home: home, Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting()}
 	if len(c.Postings) > 0 {
 		id, err := s.engine.ids.next(s.at)
 		if err != nil {
-			return err
+			return false, err
 		}
 		c.Postings[0].ID = "command/" + id.String()
 	}
-	return s.engine.carryOut(ctx, cmd, c, "stepped", s.data())
+	return s.engine.carryOut(s.ctx, cmd, c, "stepped", s.data())
 }

@@ -47,7 +47,10 @@ type Change struct {
 	Home uuid.UUID
 	// At is the instant of the change; pending postings that expired by then
 	// hold nothing any more.
-	At       time.Time
+	At time.Time
+	// Expect lists rows that must have their version, and are not written: what
+	// the change was decided on.
+	Expect   []Expected
 	Rows     []Row
 	Postings []ledger.Posting
 	// Entry is written to the journal; nil for a change that is not a step of
@@ -55,6 +58,13 @@ type Change struct {
 	Entry *Entry
 	// Answer is stored under Key and returned when the command is repeated.
 	Answer []byte
+}
+
+// Expected is a row that must have a version. Row in a *StaleError counts the
+// expected rows first.
+type Expected struct {
+	Key
+	Version int64
 }
 
 // Row is a row to write. Values follow the columns of the table, without the
@@ -89,7 +99,7 @@ type Outcome struct {
 // help.
 type StaleError struct {
 	Table string
-	// Row is the position in Change.Rows.
+	// Row is the position in Change.Rows, behind those of Change.Expect.
 	Row int
 }
 

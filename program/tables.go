@@ -101,7 +101,7 @@ func Tables() []TableSpec {
 		}},
 		{ID: TableJobs, Name: "jobs", Key: 2, Columns: []Column{
 			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text},
-			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes},
+			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
 		}},
 	}
 }

@@ -26,8 +26,8 @@ func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b
 
 // Verify reads a whole store and checks what data can show: that every pool's
 // seats add up to its cap and to the cases that have them, that no limit is
-// exceeded, that every step of every case is in the journal once, and that
-// money adds up. It returns every breach, at most 1,000. Run it while nothing
+// exceeded, that every step of every case is in the journal once, and that what
+// is entitled, paid and being paid adds up by benefit and batch. It returns every breach, at most 1,000. Run it while nothing
 // is being written.
 func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
 	v := &verifier[T]{engine: e, steps: map[uuid.UUID]map[int64]int{}, want: map[ledger.Account]int64{}}
@@ -52,11 +52,17 @@ func (v *verifier[T]) breach(invariant, where, format string, args ...any) {
 	}
 }
 
-// scan reads a whole table.
-func (v *verifier[T]) scan(ctx context.Context, table TableID, each func(Row) error) error {
-	var after Cursor
+// scan reads a whole table, the next page while this one is looked at.
+func (v *verifier[T]) scan(ctx context.Context, scan Scan, each func(Row) error) error {
+	pages := newAhead(func(ctx context.Context, a ask) (Rows, Cursor, error) {
+		scan := scan
+		scan.After, scan.Limit = a.after, a.limit
+		return v.engine.store.Page(ctx, scan)
+	})
+	defer pages.stop()
+	a := ask{limit: v.engine.chunk}
 	for {
-		rows, next, err := v.engine.store.Page(ctx, Scan{Table: table, After: after, Limit: v.engine.chunk})
+		rows, next, err := pages.get(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -68,12 +74,12 @@ func (v *verifier[T]) scan(ctx context.Context, table TableID, each func(Row) er
 		if next == nil {
 			return nil
 		}
-		after = next
+		a.after = next
 	}
 }
 
 func (v *verifier[T]) applications(ctx context.Context) error {
-	return v.scan(ctx, TableApplications, func(row Row) error {
+	return v.scan(ctx, Scan{Table: TableApplications}, func(row Row) error {
 		a, err := applicationOf(row, v.engine.trail)
 		if err != nil {
 			return err
@@ -182,7 +188,7 @@ func (v *verifier[T]) stepped(entry Entry) error {
 
 // seats holds every place against its cap and against the cases.
 func (v *verifier[T]) seats(ctx context.Context) error {
-	return v.scan(ctx, TableWaves, func(row Row) error {
+	return v.scan(ctx, Scan{Table: TableWaves}, func(row Row) error {
 		w, err := waveOf(row)
 		if err != nil || w.body.Plan == nil {
 			return err
@@ -230,19 +236,23 @@ func places(w *Wave) []quota.Place {
 	return all
 }
 
-// money adds up entitlements and payments.
+// money adds up entitlements and payments. Payments are read in the order of
+// their entitlements, so that those of one stand together.
 func (v *verifier[T]) money(ctx context.Context) error {
-	live := map[entitlementKey]bool{}
-	batches := map[int64]Batch{}
-	if err := v.scan(ctx, TableEntitlements, func(row Row) error {
+	type sums struct {
+		batch        Batch
+		count, total int64
+	}
+	batches := map[int64]*sums{}
+	if err := v.scan(ctx, Scan{Table: TableEntitlements}, func(row Row) error {
 		v.want[entitledAccount(textOf(row.Values[0]))] += intOf(row.Values[4])
 		return nil
 	}); err != nil {
 		return err
 	}
-	if err := v.scan(ctx, TableBatches, func(row Row) error {
+	if err := v.scan(ctx, Scan{Table: TableBatches}, func(row Row) error {
 		b := batchOf(row)
-		batches[b.Number] = b
+		batches[b.Number] = &sums{batch: b}
 		if b.Approver != "" {
 			v.want[b.paying()] += 0
 		}
@@ -250,39 +260,35 @@ func (v *verifier[T]) money(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for number, b := range batches {
-		clear(live)
-		if err := v.batch(ctx, number, b, live); err != nil {
-			return err
+	var last entitlementKey
+	live := 0
+	if err := v.scan(ctx, Scan{Table: TablePayments, Index: 1}, func(row Row) error {
+		p := paymentOf(row)
+		if p.key != last {
+			last, live = p.key, 0
 		}
+		if p.state.Live() {
+			live++
+		}
+		where := fmt.Sprintf("payment %d/%d", p.batch, p.item)
+		if live > 1 {
+			v.breach("money", where, "a second live payment of one entitlement")
+		}
+		b := batches[p.batch]
+		if b == nil {
+			v.breach("money", where, "its batch does not exist")
+			return nil
+		}
+		b.count, b.total = b.count+1, b.total+p.amount.Units
+		v.wantPayment(&b.batch, &p)
+		return nil
+	}); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (v *verifier[T]) batch(ctx context.Context, number int64, b Batch, live map[entitlementKey]bool) error {
-	var after Cursor
-	var count, total int64
-	for {
-		rows, next, err := v.engine.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{number}, After: after, Limit: v.engine.chunk})
-		if err != nil {
-			return err
+	for _, b := range batches {
+		if b.count != b.batch.Count || b.total != b.batch.Total.Units {
+			v.breach("money", "batch "+b.batch.name(), "%d payments of %d units, but it says %d of %d", b.count, b.total, b.batch.Count, b.batch.Total.Units)
 		}
-		for _, row := range rows.Rows {
-			p := paymentOf(row)
-			count, total = count+1, total+p.amount.Units
-			if p.state.Live() && live[p.key] {
-				v.breach("money", fmt.Sprintf("payment %d/%d", p.batch, p.item), "a second live payment of one entitlement")
-			}
-			live[p.key] = p.state.Live()
-			v.wantPayment(&b, &p)
-		}
-		if next == nil {
-			break
-		}
-		after = next
-	}
-	if count != b.Count || total != b.Total.Units {
-		v.breach("money", "batch "+b.name(), "%d payments of %d units, but it says %d of %d", count, total, b.Count, b.Total.Units)
 	}
 	return nil
 }

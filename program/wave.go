@@ -49,9 +49,11 @@ type WaveState string
 
 // The states of a wave, in order.
 const (
-	WavePlanned   WaveState = "planned"
-	WaveOpen      WaveState = "open"
-	WaveClosed    WaveState = "closed"
+	WavePlanned WaveState = "planned"
+	WaveOpen    WaveState = "open"
+	WaveClosed  WaveState = "closed"
+	// WaveFreezing: the instant of freezing is fixed, the roll is being read.
+	WaveFreezing  WaveState = "freezing"
 	WaveFrozen    WaveState = "frozen"
 	WaveDrawn     WaveState = "drawn"
 	WaveAnnounced WaveState = "announced"
@@ -70,10 +72,10 @@ func WaveTable() lifecycle.Table[WaveState, waveEvent] {
 	return lifecycle.Table[WaveState, waveEvent]{
 		Name: "wave", Version: 1, Start: WavePlanned,
 		States: []lifecycle.State[WaveState, waveEvent]{
-			state(WavePlanned), state(WaveOpen), state(WaveClosed), state(WaveFrozen), state(WaveDrawn), state(WaveAnnounced),
+			state(WavePlanned), state(WaveOpen), state(WaveClosed), state(WaveFreezing), state(WaveFrozen), state(WaveDrawn), state(WaveAnnounced),
 		},
 		Moves: []lifecycle.Move[WaveState, waveEvent]{
-			move("open", WavePlanned, WaveOpen), move("close", WaveOpen, WaveClosed), move("freeze", WaveClosed, WaveFrozen),
+			move("open", WavePlanned, WaveOpen), move("close", WaveOpen, WaveClosed), move("fix", WaveClosed, WaveFreezing), move("freeze", WaveFreezing, WaveFrozen),
 			move("draw", WaveFrozen, WaveDrawn), move("announce", WaveDrawn, WaveAnnounced),
 		},
 	}
@@ -122,17 +124,18 @@ func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error 
 	if err != nil {
 		return err
 	}
-	return e.carryOut(ctx, cmd, Change{Rows: []Row{row}, Postings: postings}, "wave.planned", map[string]any{"wave": w.Number})
+	_, err = e.carryOut(ctx, cmd, Change{Rows: []Row{row}, Postings: postings}, "wave.planned", map[string]any{"wave": w.Number})
+	return err
 }
 
 // OpenWave lets people join.
 func (e *Engine[T]) OpenWave(ctx context.Context, by By, wave int64) error {
-	return e.moveWave(ctx, by, wave, "open", nil)
+	return e.moveWave(ctx, by, wave, "open", nil, nil)
 }
 
 // CloseWave ends joining.
 func (e *Engine[T]) CloseWave(ctx context.Context, by By, wave int64) error {
-	return e.moveWave(ctx, by, wave, "close", nil)
+	return e.moveWave(ctx, by, wave, "close", nil, nil)
 }
 
 // Wave reads a wave. The error is ErrNotFound if there is none.
@@ -164,8 +167,8 @@ func (e *StateError) Error() string {
 }
 
 // moveWave fires an event of the wave's lifecycle; change adds to it.
-func (e *Engine[T]) moveWave(ctx context.Context, by By, number int64, event waveEvent, change func(*Wave, *Change) error) error {
-	cmd := command{by, "wave." + string(event), number}
+func (e *Engine[T]) moveWave(ctx context.Context, by By, number int64, event waveEvent, payload any, change func(*Wave, *Change) error) error {
+	cmd := command{by, "wave." + string(event), []any{number, payload}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
@@ -189,5 +192,6 @@ func (e *Engine[T]) moveWave(ctx context.Context, by By, number int64, event wav
 		return err
 	}
 	c.Rows = append(c.Rows, row)
-	return e.carryOut(ctx, cmd, c, "wave."+string(step.To), map[string]any{"wave": number, "from": step.From, "to": step.To})
+	_, err = e.carryOut(ctx, cmd, c, "wave."+string(step.To), map[string]any{"wave": number, "from": step.From, "to": step.To})
+	return err
 }

@@ -83,10 +83,15 @@ func (s *Store) apply(c program.Change) program.Outcome {
 		}
 		return program.Outcome{Refusal: err}
 	}
+	for i, x := range c.Expect {
+		if s.tables[x.Table].rows[encode(x.Values)].Version != x.Version {
+			return revert(&program.StaleError{Table: s.tables[x.Table].spec.Name, Row: i})
+		}
+	}
 	for i, row := range c.Rows {
 		back, ok := s.tables[row.Table].write(row)
 		if !ok {
-			return revert(&program.StaleError{Table: s.tables[row.Table].spec.Name, Row: i})
+			return revert(&program.StaleError{Table: s.tables[row.Table].spec.Name, Row: len(c.Expect) + i})
 		}
 		undo = append(undo, back)
 	}

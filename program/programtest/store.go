@@ -38,6 +38,7 @@ func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
 		{"only changed columns are written", "a writer who says what changed does not undo what others wrote", (*suite).changedColumns},
 		{"a row is inserted once", "version 0 means that the row does not exist yet", (*suite).insertOnce},
 		{"a stale version is refused", "two writers who read the same row cannot both win", (*suite).staleVersion},
+		{"an expected row must have its version", "a change is decided on rows that it does not write", (*suite).expected},
 		{"a change is whole or not at all", "a refused change leaves nothing behind", (*suite).whole},
 		{"a refused change leaves the others", "changes in one Apply are independent", (*suite).others},
 		{"the first answer is replayed", "a repeated command is carried out once", (*suite).replay},
@@ -142,7 +143,7 @@ func applicantKey(n byte) program.Key {
 }
 
 func job(name string, part int64, version int64) program.Row {
-	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}")}}
+	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}"), []byte{1}}}
 }
 
 func jobKey(name string, part int64) program.Key {
@@ -216,6 +217,23 @@ func (s *suite) staleVersion() {
 	if rows[0].Version != 2 || rows[0].Values[1] != "barred" {
 		s.Errorf("the row is %v, want version 2, barred", rows[0])
 	}
+}
+
+func (s *suite) expected() {
+	s.done(program.Change{Rows: []program.Row{applicant(1, 0)}})
+	on := func(version int64) program.Change {
+		return program.Change{Expect: []program.Expected{{Key: applicantKey(1), Version: version}}, Rows: []program.Row{applicant(2, 0)}}
+	}
+	stale := refusedAs[*program.StaleError](s, s.apply(on(2))[0])
+	if stale.Table != "applicants" || stale.Row != 0 {
+		s.Errorf("refusal names table %s row %d, want applicants row 0", stale.Table, stale.Row)
+	}
+	if len(s.load(applicantKey(2))) != 0 {
+		s.Errorf("a change decided on another version was carried out")
+	}
+	s.done(on(1))
+	missing := program.Change{Expect: []program.Expected{{Key: applicantKey(9), Version: 1}}}
+	refusedAs[*program.StaleError](s, s.apply(missing)[0])
 }
 
 func (s *suite) whole() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -27,8 +28,7 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 		}
 		return tx.journal(entries)
 	})
-	var u *undone
-	if errors.As(err, &u) {
+	if u, byIntent := err.(*undone); byIntent {
 		return []program.Outcome{{Refusal: u.refusal}}, nil
 	}
 	if err != nil {
@@ -109,14 +109,34 @@ func (tx *transaction) write(c *program.Change) error {
 			return &program.StaleError{Table: "commands"}
 		}
 	}
-	if err := tx.rows(c.Rows); err != nil {
+	if err := tx.expect(c.Expect); err != nil {
+		return err
+	}
+	if err := tx.rows(len(c.Expect), c.Rows); err != nil {
 		return err
 	}
 	return tx.postings(c.At, c.Postings)
 }
 
+// expect holds rows at the version on which the change was decided: until the
+// commit nobody else can write them.
+func (tx *transaction) expect(rows []program.Expected) error {
+	for i, x := range rows {
+		t := &tx.store.tables[x.Table]
+		var version int64
+		err := tx.conn.QueryRowContext(tx.ctx, t.expect, x.Values...).Scan(&version)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("sqlstore: expect %s: %w", t.spec.Name, err)
+		}
+		if version != x.Version {
+			return &program.StaleError{Table: t.spec.Name, Row: i}
+		}
+	}
+	return nil
+}
+
 // rows writes the rows of a change, runs of the same table and kind together.
-func (tx *transaction) rows(rows []program.Row) error {
+func (tx *transaction) rows(behind int, rows []program.Row) error {
 	for from := 0; from < len(rows); {
 		to := from + 1
 		for to < len(rows) && rows[to].Table == rows[from].Table && rows[to].Changed == rows[from].Changed &&
@@ -129,7 +149,7 @@ func (tx *transaction) rows(rows []program.Row) error {
 			return err
 		}
 		if bad >= 0 {
-			return &program.StaleError{Table: t.spec.Name, Row: from + bad}
+			return &program.StaleError{Table: t.spec.Name, Row: behind + from + bad}
 		}
 		from = to
 	}

@@ -34,7 +34,10 @@ func (postgres) schema(ddl string) string {
 func (postgres) oneWriter() bool       { return false }
 func (postgres) writerSetup() []string { return nil }
 func (postgres) begin() string         { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
+func (postgres) beginRead() string     { return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" }
 func (postgres) lockSchema() string    { return "SELECT pg_advisory_xact_lock(5108712302837)" }
+
+func (postgres) keep() string { return " FOR SHARE" }
 
 func (postgres) hasTable() string {
 	return "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
@@ -59,6 +62,9 @@ func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, err
 		return 0, err
 	}
 	if n == int64(len(rows)) {
+		if len(rows) > 1 {
+			return -1, tx.run("RELEASE SAVEPOINT rows")
+		}
 		return -1, nil
 	}
 	if len(rows) == 1 {

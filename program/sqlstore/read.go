@@ -12,29 +12,79 @@ import (
 	"github.com/gelombang/gelombang/program/ledger"
 )
 
+// readers is how many reads one store makes at once; further ones wait.
+const readers = 4
+
+// readConn is a connection for reading, with the statements that are run over
+// and over.
+type readConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *readConn) close() error {
+	var all error
+	for _, stmt := range c.stmts {
+		all = errors.Join(all, stmt.Close())
+	}
+	return errors.Join(all, c.conn.Close())
+}
+
 type reader struct {
 	ctx context.Context
-	tx  *sql.Tx
+	*readConn
 }
 
 func (r reader) query(text string, args ...any) (*sql.Rows, error) {
-	return r.tx.QueryContext(r.ctx, text, args...)
+	return r.conn.QueryContext(r.ctx, text, args...)
+}
+
+// again runs a statement that is run over and over: it is prepared once on each
+// connection.
+func (r reader) again(text string, args ...any) (*sql.Rows, error) {
+	stmt, ok := r.stmts[text]
+	if !ok {
+		var err error
+		if stmt, err = r.conn.PrepareContext(r.ctx, text); err != nil {
+			return nil, err
+		}
+		r.stmts[text] = stmt
+	}
+	return stmt.QueryContext(r.ctx, args...)
 }
 
 // read runs work in one snapshot.
-func (s *Store) read(ctx context.Context, work func(reader) error) error {
-	options := &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
-	if s.dialect.oneWriter() {
-		options = nil // a deferred transaction of SQLite reads one snapshot
+func (s *Store) read(ctx context.Context, work func(reader) error) (err error) {
+	var c *readConn
+	select {
+	case c = <-s.reading:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	tx, err := s.db.BeginTx(ctx, options)
-	if err != nil {
-		return fmt.Errorf("sqlstore: read: %w", err)
+	defer func() { s.reading <- c }()
+	if c == nil {
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("sqlstore: connect: %w", err)
+		}
+		c = &readConn{conn, map[string]*sql.Stmt{}}
 	}
-	if err := work(reader{ctx, tx}); err != nil {
-		return errors.Join(fmt.Errorf("sqlstore: read: %w", err), tx.Rollback())
+	if err = inSnapshot(ctx, c, s.dialect.beginRead(), work); err != nil {
+		err = errors.Join(fmt.Errorf("sqlstore: read: %w", err), c.close())
+		c = nil
 	}
-	return tx.Commit()
+	return err
+}
+
+func inSnapshot(ctx context.Context, c *readConn, begin string, work func(reader) error) error {
+	if _, err := c.conn.ExecContext(ctx, begin); err != nil {
+		return err
+	}
+	if err := work(reader{ctx, c}); err != nil {
+		return err // the connection is given up, and its transaction with it
+	}
+	_, err := c.conn.ExecContext(ctx, "COMMIT")
+	return err
 }
 
 // Load implements program.Store.
@@ -42,7 +92,7 @@ func (s *Store) Load(ctx context.Context, q program.Query) (program.Rows, error)
 	var found program.Rows
 	err := s.read(ctx, func(r reader) error {
 		if q.Command != "" {
-			row := r.tx.QueryRowContext(ctx, s.dialect.sql("SELECT fingerprint, answer FROM commands WHERE command = ?"), q.Command)
+			row := r.conn.QueryRowContext(ctx, s.dialect.sql("SELECT fingerprint, answer FROM commands WHERE command = ?"), q.Command)
 			err := row.Scan(&found.Fingerprint, &found.Answer)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
@@ -77,11 +127,14 @@ func (s *Store) Page(ctx context.Context, scan program.Scan) (program.Rows, prog
 	if err != nil {
 		return program.Rows{}, nil, err
 	}
-	rows, err := s.db.QueryContext(ctx, s.dialect.sql(query), args...)
-	if err != nil {
-		return program.Rows{}, nil, fmt.Errorf("sqlstore: page: %w", err)
-	}
-	found, err := t.scan(rows)
+	var found []program.Row
+	err = s.read(ctx, func(r reader) error {
+		rows, err := r.query(s.dialect.sql(query), args...)
+		if err == nil {
+			found, err = t.scan(rows)
+		}
+		return err
+	})
 	if err != nil || len(found) < scan.Limit {
 		return program.Rows{Rows: found}, nil, err
 	}
@@ -171,22 +224,25 @@ func asKind(kind program.Kind, v any) any {
 
 // Journal implements program.Store.
 func (s *Store) Journal(ctx context.Context, after int64, limit int) ([]program.Entry, error) {
-	rows, err := s.db.QueryContext(ctx, s.dialect.sql("SELECT seq, at, actor, kind, data FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"), after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstore: journal: %w", err)
-	}
-	defer rows.Close()
 	var entries []program.Entry
-	for rows.Next() {
-		var e program.Entry
-		var at int64
-		if err := rows.Scan(&e.Seq, &at, &e.Actor, &e.Kind, &e.Data); err != nil {
-			return nil, fmt.Errorf("sqlstore: journal: %w", err)
+	err := s.read(ctx, func(r reader) error {
+		rows, err := r.query(s.dialect.sql("SELECT seq, at, actor, kind, data FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"), after, limit)
+		if err != nil {
+			return err
 		}
-		e.At = time.UnixMicro(at).UTC()
-		entries = append(entries, e)
-	}
-	return entries, rows.Err()
+		defer rows.Close()
+		for rows.Next() {
+			var e program.Entry
+			var at int64
+			if err := rows.Scan(&e.Seq, &at, &e.Actor, &e.Kind, &e.Data); err != nil {
+				return err
+			}
+			e.At = time.UnixMicro(at).UTC()
+			entries = append(entries, e)
+		}
+		return rows.Err()
+	})
+	return entries, err
 }
 
 // Balances implements program.Store.

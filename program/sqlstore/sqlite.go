@@ -33,7 +33,9 @@ func (sqlite) writerSetup() []string {
 }
 
 func (sqlite) begin() string      { return "BEGIN IMMEDIATE" }
+func (sqlite) beginRead() string  { return "BEGIN" }
 func (sqlite) lockSchema() string { return "" }
+func (sqlite) keep() string       { return "" } // the writer is alone
 
 func (sqlite) hasTable() string {
 	return "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
@@ -100,7 +102,11 @@ func (sqlite) find(r reader, t *table, keys []program.Key) ([]program.Row, error
 		for _, key := range part {
 			args = append(args, key.Values...)
 		}
-		rows, err := r.query(t.selectMany(len(part)), args...)
+		query := r.query
+		if len(part) == together {
+			query = r.again
+		}
+		rows, err := query(t.selectMany(len(part)), args...)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +140,11 @@ func (sqlite) balances(r reader, accounts []string, each func(name string, b led
 		for i, a := range part {
 			args[i] = a
 		}
-		rows, err := r.query("SELECT account, posted, outgoing, incoming FROM accounts WHERE account IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
+		query := r.query
+		if len(part) == together {
+			query = r.again
+		}
+		rows, err := query("SELECT account, posted, outgoing, incoming FROM accounts WHERE account IN (?"+strings.Repeat(", ?", len(part)-1)+")", args...)
 		if err != nil {
 			return err
 		}

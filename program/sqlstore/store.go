@@ -30,6 +30,8 @@ type Store struct {
 	writing sync.Mutex // SQLite has one writer; waiting here is cheaper than there
 	writer  *sql.Conn  // SQLite only: kept, with its statements
 	ready   map[string]*sql.Stmt
+
+	reading chan *readConn // a place for each reader; nil where no connection is open
 }
 
 // Open prepares the database for use: it brings the schema up to date, safely
@@ -39,8 +41,17 @@ type Store struct {
 //
 // On SQLite the store switches the file to write-ahead logging and writes with
 // synchronous=FULL, so that an acknowledged change survives a power cut.
+//
+// The store keeps up to five connections: one that writes, on SQLite, and four
+// that read. It refuses a db that allows fewer.
 func Open(ctx context.Context, db *sql.DB, database Database) (*Store, error) {
-	s := &Store{db: db, ready: map[string]*sql.Stmt{}}
+	if n := db.Stats().MaxOpenConnections; n > 0 && n < readers+1 {
+		return nil, fmt.Errorf("sqlstore: the database allows %d connections, the store needs %d", n, readers+1)
+	}
+	s := &Store{db: db, ready: map[string]*sql.Stmt{}, reading: make(chan *readConn, readers)}
+	for range readers {
+		s.reading <- nil
+	}
 	switch database {
 	case SQLite:
 		s.dialect = sqlite{}
@@ -62,7 +73,14 @@ func Open(ctx context.Context, db *sql.DB, database Database) (*Store, error) {
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.dropWriter()
+	all := s.dropWriter()
+	for range readers {
+		if c := <-s.reading; c != nil {
+			all = errors.Join(all, c.close())
+		}
+		s.reading <- nil
+	}
+	return all
 }
 
 func (s *Store) dropWriter() error {
@@ -118,9 +136,8 @@ func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error)
 		}
 	}
 	err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}, work)
-	var u *undone
-	if errors.As(err, &u) {
-		return err // rolled back by intent: the connection is good
+	if u, byIntent := err.(*undone); byIntent {
+		return u // rolled back, and the connection is good
 	}
 	if err != nil {
 		return errors.Join(err, s.dropWriter())
@@ -133,8 +150,10 @@ func inTransaction(ctx context.Context, tx *transaction, work func(*transaction)
 		return err
 	}
 	if err := work(tx); err != nil {
-		_, undo := tx.conn.ExecContext(ctx, "ROLLBACK")
-		return errors.Join(err, undo)
+		if _, undo := tx.conn.ExecContext(ctx, "ROLLBACK"); undo != nil {
+			return fmt.Errorf("sqlstore: rollback: %w", errors.Join(undo, err))
+		}
+		return err
 	}
 	return tx.run("COMMIT")
 }

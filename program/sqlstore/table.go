@@ -18,6 +18,10 @@ type dialect interface {
 	oneWriter() bool
 	writerSetup() []string
 	begin() string
+	// beginRead begins a transaction that reads one snapshot.
+	beginRead() string
+	// keep ends a SELECT whose rows nobody may change until the commit.
+	keep() string
 	// lockSchema keeps other processes from migrating until the commit.
 	lockSchema() string
 	hasTable() string
@@ -37,6 +41,7 @@ type dialect interface {
 type table struct {
 	spec    program.TableSpec
 	columns string            // "a, b, c"
+	expect  string            // the version of one row
 	insert  string            // one row, ? for values
 	updates map[uint32]string // by Row.Changed; guarded by the store's writer
 }
@@ -47,6 +52,7 @@ func newTable(spec program.TableSpec, d dialect) table {
 		names[i] = c.Name
 	}
 	t := table{spec: spec, columns: strings.Join(names, ", "), updates: map[uint32]string{}}
+	t.expect = d.sql("SELECT version FROM " + spec.Name + " WHERE " + strings.Join(names[:spec.Key], " = ? AND ") + " = ?" + d.keep())
 	t.insert = d.sql(fmt.Sprintf("INSERT INTO %s (%s, version) VALUES (%s?) ON CONFLICT DO NOTHING",
 		spec.Name, t.columns, strings.Repeat("?, ", len(names))))
 	return t

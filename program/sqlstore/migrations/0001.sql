@@ -4,7 +4,7 @@
 
 CREATE TABLE waves (
   wave    {int} NOT NULL PRIMARY KEY CHECK (wave >= 0),
-  state   TEXT NOT NULL CHECK (state IN ('planned','open','closed','frozen','drawn','announced')),
+  state   TEXT NOT NULL CHECK (state IN ('planned','open','closed','freezing','frozen','drawn','announced')),
   opens   {int} NOT NULL,
   closes  {int} CHECK (closes > opens),
   body    {bytes} NOT NULL,
@@ -133,6 +133,7 @@ CREATE TABLE jobs (
   state   TEXT NOT NULL CHECK (state IN ('running','paused','done')),
   cursor  {bytes},
   counts  {bytes} NOT NULL,
+  mark    {bytes} NOT NULL,
   version {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (job, part)
 ) {keyed};
