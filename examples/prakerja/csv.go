@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gelombang/gelombang/payment/iso20022"
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/identity"
@@ -86,6 +87,9 @@ func (p *row) read(r *program.Registration[Jobseeker], g *geography) *program.Re
 	if strings.TrimSpace(p.Name) == "" {
 		return fault("name", "missing")
 	}
+	if !bankable(p.Name) {
+		return fault("name", "characters")
+	}
 	nik, _, err := identity.ParseNIK(p.NIK)
 	if err != nil {
 		return formatFault(err)
@@ -140,9 +144,19 @@ func (p *row) payout(to *program.Person) *program.RegistrationError {
 	}
 	to.Payout = program.Payout{Provider: p.Provider, Account: identity.NewSecret(p.Account), Holder: to.Name}
 	if p.Holder != "" && p.Holder != p.Name {
+		if !bankable(p.Holder) {
+			return fault("holder", "characters")
+		}
 		to.Payout.Holder = identity.NewName(p.Holder)
 	}
 	return nil
+}
+
+// bankable reports whether banks take a name: nobody is to find out after the
+// draw that a payment cannot be written.
+func bankable(name string) bool {
+	plain, err := iso20022.Transliterate(name)
+	return err == nil && plain != "" && len(plain) <= 140
 }
 
 func (p *row) evidence() (map[string]program.Evidence, *program.RegistrationError) {

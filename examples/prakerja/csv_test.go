@@ -63,6 +63,8 @@ func TestMalformedLineIsRefusedAndTheRestGoesOn(t *testing.T) {
 		{"too long", swap("Siti", strings.Repeat("x", 3*mostLine)), "line", "too-long"},
 		{"empty", "", "line", "empty"},
 		{"no name", swap("Siti Contoh", " "), "name", "missing"},
+		{"name that banks do not take", swap("Siti Contoh", "シティ"), "name", "characters"},
+		{"holder that banks do not take", swap("080012345678,,", "080012345678,シティ,"), "holder", "characters"},
 		{"letter in NIK", swap("3171014501900001", "31710145O1900001"), "nik", "sixteen-digits"},
 		{"30 February", swap("3171014501900001", "3171013002900001"), "nik", "birth-date"},
 		{"no such province", swap("3171014501900001", "9971014501900001"), "nik", "province-code"},

@@ -21,6 +21,11 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return f.Close()
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // wholeFile is a file that gets its name when it is closed.
 type wholeFile struct {
 	*bufio.Writer

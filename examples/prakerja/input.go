@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"strings"
 
 	"github.com/gelombang/gelombang/program"
 )
@@ -17,7 +17,7 @@ type input struct {
 	people program.Source[Jobseeker]
 	total  int64
 	// about describes the source in the report; digest tells files apart.
-	about  string
+	about  text
 	digest string
 	made   bool
 	// first is the line of the first person, for rejects.csv.
@@ -32,7 +32,8 @@ func openInput(ctx context.Context, s settings, geo *geography) (*input, error) 
 			return nil, err
 		}
 		return &input{people: made, total: s.n, made: true, first: 1, close: func() error { return nil },
-			about: fmt.Sprintf("%d made people, seed %d", s.n, s.seed)}, nil
+			about: text{fmt.Sprintf("%s orang buatan dari benih %d", thousands(s.n), s.seed),
+				fmt.Sprintf("%s made people from seed %d", strings.ReplaceAll(thousands(s.n), ".", ","), s.seed)}}, nil
 	}
 	file, err := openPeople(s.applicants, geo)
 	if err != nil {
@@ -49,20 +50,7 @@ func openInput(ctx context.Context, s settings, geo *geography) (*input, error) 
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &input{people: file, total: total, about: file.name(), digest: digest, first: 2, close: file.Close}, nil
-}
-
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return &input{people: file, total: total, about: text{file.name(), file.name()}, digest: hex.EncodeToString(digest[:]), first: 2, close: file.Close}, nil
 }
 
 // mark tells the settings of a run apart from others.

@@ -28,9 +28,8 @@ import (
 //	 12  are officials, 25 students, 60 get social aid, 2 are no citizens
 //	 38  have at least one fact that nobody asked for or whose source was down
 //	 20  were not asked for their category
-//	200  do not join the wave. On 16 April 2020, of 3.29 million people with a
-//	     verified NIK 2.07 million had joined; in September 2020, of 13.4 million
-//	     12 million had come as far as the last step before.
+//	370  do not join the wave: on 16 April 2020, of 3.29 million people with a
+//	     verified NIK 2.07 million had joined
 //	 68  in a hundred are on the list of affected workers, 56 to 80 by regency
 //	 30  have linked no account
 //	 80  never buy a training (L), 20 have a wallet that bounces (W), 10 drop
@@ -279,7 +278,7 @@ func (m *madePeople) situation(p *row, d *throws, home int) {
 	p.Official = observed(d, 12, 6, 4)
 	p.Student = observed(d, 25, 8, 5)
 	p.SocialAid = observed(d, 60, 6, 4)
-	p.Joins = yesNo(d.below(1000) >= 200)
+	p.Joins = yesNo(d.below(1000) >= 370)
 }
 
 // observed throws an observation: of 1000, so many yes, so many that nobody

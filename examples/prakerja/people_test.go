@@ -101,7 +101,7 @@ func TestMadePeopleHaveTheDocumentedFaults(t *testing.T) {
 	require.Len(t, faults, 4, "%v", faults)
 	about(1200, twice)
 	about(twice, alike)
-	about(80_000*97/100, joins)
+	about(63_000*97/100, joins)
 	about(68_000*97/100, affected)
 	about(3_000, noAccount)
 	about(3_800, unknown)

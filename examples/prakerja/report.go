@@ -23,8 +23,11 @@ type report struct {
 	Seats int64
 	// Unchanged: everything had been done by an earlier run.
 	Unchanged bool
+	// Verified: the database keeps all its invariants.
+	Verified bool
 
 	Funnel    []countRow
+	Ends      []countRow   // in which state everybody who joined is at the end
 	Refused   []refusedRow // registrations refused
 	Reasons   []reasonRow
 	Provinces []provinceRow
@@ -159,7 +162,7 @@ const (
 	mostShown  = 8 // rows of a list in the summary
 )
 
-// writeSummary writes the report for a terminal, in at most about 60 lines.
+// writeSummary writes the report for a terminal, in about 70 lines.
 func writeSummary(w io.Writer, r report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s / %s\n%s / %s. %s, %s\n", r.Title.ID, r.Title.EN, r.Input.ID, r.Input.EN, r.Store, seats(r.Seats))
@@ -213,6 +216,11 @@ func (r report) summaryOfPeople(b *strings.Builder) {
 	}
 	columned(b, "Perjalanan / The way", rows)
 	rows = nil
+	for _, f := range r.Ends {
+		rows = append(rows, left(f.Label.ID+" / "+f.Label.EN, 44)+"\t"+thousands(f.Count))
+	}
+	columned(b, "Di akhir / At the end", rows)
+	rows = nil
 	for _, f := range r.Refused {
 		rows = append(rows, left(f.Field+": "+f.Rule, 44)+"\t"+thousands(f.Count))
 	}
@@ -221,7 +229,7 @@ func (r report) summaryOfPeople(b *strings.Builder) {
 	for _, f := range r.Reasons {
 		rows = append(rows, left(f.Verdict+": "+f.Code, 44)+"\t"+thousands(f.Count))
 	}
-	columned(b, "Alasan / Reasons (one person may have several)", capped(rows))
+	columned(b, "Alasan / Reasons (one person may have several)", rows)
 }
 
 // capped keeps the summary short.
@@ -297,6 +305,9 @@ func (r report) summaryOfRun(b *strings.Builder) {
 	if r.Proof.Roll != "" {
 		fmt.Fprintf(b, "\nBukti undian / Proof of the draw: %s\n", r.Proof.Folder)
 		fmt.Fprintf(b, "  roll %s\n  manifest %s\n", r.Proof.Roll, r.Proof.Manifest)
+	}
+	if r.Verified {
+		b.WriteString("\nDiperiksa: kursi, batas, jurnal dan uang cocok / Verified: seats, limits, journal and money add up\n")
 	}
 	if r.Total <= 0 {
 		return

@@ -31,7 +31,10 @@ func sampleReport(t testing.TB) report {
 			{text{"terdaftar", "registered"}, 97_013}, {text{"bergabung", "joined"}, 77_604}, {text{"memenuhi syarat", "eligible"}, 65_911},
 			{text{"terpilih", "selected"}, 47_984}, {text{"membeli pelatihan", "bought a training"}, 44_102}, {text{"bersertifikat", "certified"}, 43_668},
 			{text{"memberi ulasan", "reviewed"}, 42_777}, {text{"menerima insentif", "received the incentive"}, 41_532}},
-		Refused: []refusedRow{{"National", "registered-before", 1_187}, {"nik", "sixteen-digits", 803}, {"kk", "sixteen-digits", 398}, {"nik", "birth-date", 301}, {"nik", "province-code", 298}},
+		Ends: []countRow{{text{"bukti belum lengkap", "pending, left out"}, 3_903}, {text{"tidak memenuhi syarat", "ineligible"}, 7_790}, {text{"tidak terpilih", "not drawn"}, 17_927},
+			{text{"dicabut", "revoked"}, 3_882}, {text{"tidak selesai", "unfinished"}, 1_325}, {text{"selesai", "done"}, 42_777}},
+		Verified: true,
+		Refused:  []refusedRow{{"National", "registered-before", 1_187}, {"nik", "sixteen-digits", 803}, {"kk", "sixteen-digits", 398}, {"nik", "birth-date", 301}, {"nik", "province-code", 298}},
 		Reasons: []reasonRow{
 			{"adult", "ineligible", text{"Usia di bawah 18 tahun", "Under 18 years of age"}, "Permenko 11/2020 Pasal 2(4)b", 1_571},
 			{"not-a-student", "ineligible", text{"Masih bersekolah", "In formal education"}, "Permenko 11/2020 Pasal 2(4)c", 1_938},
@@ -82,7 +85,7 @@ func TestSummaryIsReadable(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	require.Equal(t, string(want), out.String())
-	require.LessOrEqual(t, strings.Count(out.String(), "\n"), 64)
+	require.LessOrEqual(t, strings.Count(out.String(), "\n"), 76)
 }
 
 func TestSummaryAndReportOfNothing(t *testing.T) {
@@ -108,6 +111,9 @@ func TestReportShowsEveryNumber(t *testing.T) {
 	page := htmlOf(t, r)
 	has := func(s string) { t.Helper(); require.Contains(t, page, ">"+s+"<") }
 	for _, f := range r.Funnel {
+		has(thousands(f.Count))
+	}
+	for _, f := range r.Ends {
 		has(thousands(f.Count))
 	}
 	for _, f := range r.Refused {

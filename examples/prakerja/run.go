@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +29,10 @@ const (
 	clockwork = "clock"
 )
 
+// perRecipient is what one recipient can get, in rupiah: the training, four
+// instalments and three surveys.
+const perRecipient = 1_000_000 + 4*600_000 + 3*50_000
+
 // run carries out a whole wave. Every step is a command or a job that knows
 // whether it was done before: so after a crash the same run continues.
 type run struct {
@@ -43,6 +47,10 @@ type run struct {
 	habits   map[uuid.UUID]string
 	counts   map[string]program.Counts // by job
 	fresh    bool                      // whether this run did anything
+
+	definition *program.Program[Jobseeker]
+	geo        *geography
+	started    time.Time
 }
 
 // movedClock tells the time of the story, which the run moves from step to
@@ -115,7 +123,9 @@ func (r *run) job(ctx context.Context, name string, total int64, work func() (pr
 		r.counts[name] = before
 		return before, nil
 	}
-	r.fresh = true
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
 	r.progress.stage(name, total)
 	counts, err := work()
 	if err != nil {
@@ -125,6 +135,20 @@ func (r *run) job(ctx context.Context, name string, total int64, work func() (pr
 	r.progress.finish()
 	r.counts[name] = counts
 	return counts, nil
+}
+
+// begin notes that there is work to do: the report of an earlier run no longer
+// holds.
+func (r *run) begin() error {
+	if r.fresh {
+		return nil
+	}
+	r.fresh = true
+	err := os.Remove(filepath.Join(r.bank.folder, reportFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (r *run) command(by program.By, do func(context.Context, program.By, int64) error) func(context.Context, string) error {
@@ -147,8 +171,7 @@ func (r *run) planWave(ctx context.Context, _ string) error {
 	for _, p := range r.plan.Pools {
 		seats += p.Seats
 	}
-	each := int64(1_000_000 + 4*600_000 + 3*50_000)
-	return r.engine.Fund(ctx, program.By{Actor: approver, Key: "fund-4"}, payment.Rupiah(seats*each))
+	return r.engine.Fund(ctx, program.By{Actor: approver, Key: "fund-4"}, payment.Rupiah(seats*perRecipient))
 }
 
 func (r *run) join(ctx context.Context, name string) error {
@@ -238,9 +261,15 @@ func dice(seed uint64, n int) []uint32 {
 }
 
 func (r *run) announce(ctx context.Context, name string) error {
-	_, err := r.job(ctx, name, r.in(inRoll), func() (program.Counts, error) {
-		return r.engine.Announce(ctx, program.By{Actor: planner}, name, wave4)
-	})
+	tell := func() (program.Counts, error) { return r.engine.Announce(ctx, program.By{Actor: planner}, name, wave4) }
+	if _, err := r.job(ctx, name, r.in(inRoll), tell); err != nil {
+		return err
+	}
+	// Everybody may have been told, and the wave itself not be closed yet.
+	w, err := r.engine.Wave(ctx, wave4)
+	if err == nil && w.State != program.WaveAnnounced {
+		_, err = tell()
+	}
 	return err
 }
 
@@ -251,7 +280,8 @@ func (r *run) learn(ctx context.Context) error {
 		return nil
 	}
 	habits := map[uuid.UUID]string{}
-	err := r.engine.Cases(ctx, wave4, []program.State{accepted, training, certified, reviewed}, true, func(c *program.Case[Jobseeker]) error {
+	after := []program.State{accepted, training, certified, reviewed, done, unfinished, recovering, recovered, referred}
+	err := r.engine.Cases(ctx, wave4, after, true, func(c *program.Case[Jobseeker]) error {
 		if h := c.Applicant.Details.Habits; h != "" {
 			habits[c.Applicant.ID] = h
 		}
@@ -347,25 +377,54 @@ func (r *run) finish(ctx context.Context, name string) error {
 // surveys, and a second try for wallets that bounced.
 func (r *run) payments() []step {
 	return []step{
-		{"pay incentive 1", wib(time.October, 20, 9), r.pay(program.BatchOrder{Number: 1, Benefit: "incentive", Instalment: 1})},
+		r.pay(1),
 		{"link other accounts", wib(time.October, 25, 9), r.relink},
-		{"pay incentive 1 again", wib(time.October, 28, 9), r.pay(program.BatchOrder{Number: 2, Benefit: "incentive", Instalment: 1, Again: true})},
+		r.pay(2),
 		{"survey 1", wib(time.November, 1, 9), r.survey(1)},
-		{"pay incentive 2", wib(time.November, 20, 9), r.pay(program.BatchOrder{Number: 3, Benefit: "incentive", Instalment: 2})},
-		{"pay survey 1", wib(time.November, 25, 9), r.pay(program.BatchOrder{Number: 4, Benefit: "survey", Instalment: 1})},
+		r.pay(3),
+		r.pay(4),
 		{"survey 2", wib(time.December, 1, 9), r.survey(2)},
-		{"pay incentive 3", wib(time.December, 20, 9), r.pay(program.BatchOrder{Number: 5, Benefit: "incentive", Instalment: 3})},
-		{"pay survey 2", wib(time.December, 25, 9), r.pay(program.BatchOrder{Number: 6, Benefit: "survey", Instalment: 2})},
+		r.pay(5),
+		r.pay(6),
 		{"survey 3", wib(time.January, 4, 9), r.survey(3)},
-		{"pay incentive 4", wib(time.January, 20, 9), r.pay(program.BatchOrder{Number: 7, Benefit: "incentive", Instalment: 4})},
-		{"pay survey 3", wib(time.January, 25, 9), r.pay(program.BatchOrder{Number: 8, Benefit: "survey", Instalment: 3})},
+		r.pay(7),
+		r.pay(8),
 	}
 }
 
+// batches are the payments in their order, on their days.
+func batches() []batchPlan {
+	order := func(number int64, benefit string, instalment int, at time.Time) batchPlan {
+		return batchPlan{program.BatchOrder{Number: number, Wave: wave4, Benefit: benefit, Instalment: instalment}, at}
+	}
+	all := []batchPlan{
+		order(1, "incentive", 1, wib(time.October, 20, 9)),
+		order(2, "incentive", 1, wib(time.October, 28, 9)),
+		order(3, "incentive", 2, wib(time.November, 20, 9)),
+		order(4, "survey", 1, wib(time.November, 25, 9)),
+		order(5, "incentive", 3, wib(time.December, 20, 9)),
+		order(6, "survey", 2, wib(time.December, 25, 9)),
+		order(7, "incentive", 4, wib(time.January, 20, 9)),
+		order(8, "survey", 3, wib(time.January, 25, 9)),
+	}
+	all[1].Again = true
+	return all
+}
+
+type batchPlan struct {
+	program.BatchOrder
+	at time.Time
+}
+
 // pay takes one batch from preparing to the bank's statement.
-func (r *run) pay(order program.BatchOrder) func(context.Context, string) error {
-	order.Wave = wave4
-	return func(ctx context.Context, name string) error {
+func (r *run) pay(number int) step {
+	plan := batches()[number-1]
+	order := plan.BatchOrder
+	name := fmt.Sprintf("pay %s %d", order.Benefit, order.Instalment)
+	if order.Again {
+		name += " again"
+	}
+	return step{name, plan.at, func(ctx context.Context, _ string) error {
 		expected := r.counts["review"]["state.reviewed"]
 		_, err := r.job(ctx, fmt.Sprintf("batch/%d/prepare", order.Number), expected, func() (program.Counts, error) {
 			return r.engine.PrepareBatch(ctx, program.By{Actor: preparer}, order)
@@ -386,17 +445,19 @@ func (r *run) pay(order program.BatchOrder) func(context.Context, string) error 
 			return err
 		}
 		return r.settle(ctx, b)
-	}
+	}}
 }
 
 // settle sends a batch to the bank as a file and reconciles its statement.
 func (r *run) settle(ctx context.Context, b program.Batch) error {
 	name := fmt.Sprintf("batch/%d/reconcile", b.Number)
-	_, err := r.job(ctx, name, b.Count, func() (program.Counts, error) {
-		if err := r.bank.send(ctx, r.engine, b); err != nil {
-			return nil, err
+	if _, finished, err := r.engine.JobStatus(ctx, name); err == nil && finished {
+		if err := r.bank.complete(ctx, r.engine, b, r.clock.now); err != nil {
+			return err
 		}
-		statement, err := r.bank.statement(b)
+	}
+	_, err := r.job(ctx, name, b.Count, func() (program.Counts, error) {
+		statement, err := r.bank.exchange(ctx, r.engine, b, r.clock.now)
 		if err != nil {
 			return nil, err
 		}
@@ -423,10 +484,3 @@ func (r *run) survey(number int) func(context.Context, string) error {
 		})
 	}
 }
-
-// proof writes the folder from which anyone can draw again.
-func (r *run) proof(ctx context.Context, create func(name string) (io.WriteCloser, error)) error {
-	return r.engine.WriteProof(ctx, wave4, create)
-}
-
-func short(digest [32]byte) string { return hex.EncodeToString(digest[:]) }
