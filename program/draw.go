@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,7 +54,7 @@ func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeO
 		}
 	}
 	return e.moveWave(ctx, by, wave, "freeze", order, func(w *Wave, _ *Change) error {
-		roll, err := e.roll(ctx, *w, w.body.Frozen)
+		roll, err := e.roll(ctx, *w)
 		if err != nil {
 			return err
 		}
@@ -65,8 +66,31 @@ func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeO
 	})
 }
 
-// roll reads who was on the roll at an instant, in any later state.
-func (e *Engine[T]) roll(ctx context.Context, w Wave, frozen time.Time) (*quota.Roll, error) {
+// lastRoll keeps the roll that was read last: once frozen it never changes.
+type lastRoll struct {
+	mu     sync.Mutex
+	wave   int64
+	frozen time.Time
+	roll   *quota.Roll
+}
+
+// roll returns who was on a wave's roll at the instant of freezing.
+func (e *Engine[T]) roll(ctx context.Context, w Wave) (*quota.Roll, error) {
+	e.lastRoll.mu.Lock()
+	defer e.lastRoll.mu.Unlock()
+	last := &e.lastRoll
+	if last.roll != nil && last.wave == w.Number && last.frozen.Equal(w.body.Frozen) {
+		return last.roll, nil
+	}
+	roll, err := e.readRoll(ctx, w, w.body.Frozen)
+	if err == nil {
+		last.wave, last.frozen, last.roll = w.Number, w.body.Frozen, roll
+	}
+	return roll, err
+}
+
+// readRoll reads who was on the roll at an instant, in any later state.
+func (e *Engine[T]) readRoll(ctx context.Context, w Wave, frozen time.Time) (*quota.Roll, error) {
 	reader := rollReader{plan: w.body.Plan, pools: map[string]int32{}, groups: map[string]uint32{}, households: map[uuid.UUID]*rollHousehold{}}
 	for i, p := range reader.plan.Pools {
 		reader.pools[p.ID] = int32(i)
@@ -211,7 +235,7 @@ type drawn struct {
 
 // redraw makes the draw from what is stored: the same each time.
 func (e *Engine[T]) redraw(ctx context.Context, w Wave, seed *quota.Seed) (*drawn, error) {
-	roll, err := e.roll(ctx, w, w.body.Frozen)
+	roll, err := e.roll(ctx, w)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type Engine[T any] struct {
 	texts    *wording.Catalogue
 	trail    trailCodec
 	rollIn   []State // states from which Drawn moves
+
+	lastRoll lastRoll
 }
 
 // Options are what an engine may be given beyond what it needs.

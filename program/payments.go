@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -226,10 +227,10 @@ func (e *Engine[T]) duePage(ctx context.Context, w Wave, order BatchOrder, a ask
 		return duePage[T]{}, nil, err
 	}
 	p := duePage[T]{entitlements: due.Rows}
-	if p.cases, err = e.entitled(ctx, w, due.Rows); err != nil {
-		return p, nil, err
-	}
-	p.paid, err = e.payments(ctx, equal, due.Rows)
+	err = both(
+		func() (err error) { p.cases, err = e.entitled(ctx, w, due.Rows); return err },
+		func() (err error) { p.paid, err = e.payments(ctx, equal, due.Rows); return err },
+	)
 	return p, next, err
 }
 
@@ -278,14 +279,20 @@ func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w *Wave, b Batch, o
 	return c, nil
 }
 
-// entitled reads the cases to which entitlements belong, in their order.
+// entitled reads the cases to which entitlements belong, in their order, and
+// their applicants.
 func (e *Engine[T]) entitled(ctx context.Context, w Wave, rows []Row) ([]*Case[T], error) {
-	keys := make([]Key, len(rows))
+	keys, ids := make([]Key, len(rows)), make([]uuid.UUID, len(rows))
 	for i, row := range rows {
-		keys[i] = applicationKey(intOf(row.Values[2]), idOf(row.Values[3]))
+		ids[i] = idOf(row.Values[3])
+		keys[i] = applicationKey(intOf(row.Values[2]), ids[i])
 	}
-	found, err := e.store.Load(ctx, Query{Keys: keys})
-	if err != nil {
+	var found Rows
+	var people map[uuid.UUID]*Applicant[T]
+	if err := both(
+		func() (err error) { found, err = e.store.Load(ctx, Query{Keys: keys}); return err },
+		func() (err error) { people, err = e.people(ctx, ids); return err },
+	); err != nil {
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*Case[T], len(rows))
@@ -297,12 +304,18 @@ func (e *Engine[T]) entitled(ctx context.Context, w Wave, rows []Row) ([]*Case[T
 		byID[a.Applicant] = &Case[T]{Application: a, Wave: w, zone: e.zone}
 	}
 	cases := make([]*Case[T], len(rows))
-	for i, row := range rows {
-		if cases[i] = byID[idOf(row.Values[3])]; cases[i] == nil {
-			return nil, errors.New("program: an entitlement has no application")
+	for i, id := range ids {
+		c, person := byID[id], people[id]
+		if c == nil || person == nil {
+			return nil, errors.New("program: an entitlement has no application or no applicant")
 		}
+		c.Applicant = *person
+		cases[i] = c
 	}
-	return cases, e.ready(ctx, cases, e.payoutStages()...)
+	if slices.ContainsFunc(e.payoutStages(), e.asksLimits) {
+		return cases, e.countAwards(ctx, cases)
+	}
+	return cases, nil
 }
 
 // payoutStages are the stages of the checks in payable states.

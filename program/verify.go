@@ -30,19 +30,35 @@ func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b
 // is entitled, paid and being paid adds up by benefit and batch. It returns every breach, at most 1,000. Run it while nothing
 // is being written.
 func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
-	v := &verifier[T]{engine: e, steps: map[uuid.UUID]map[int64]int{}, want: map[ledger.Account]int64{}}
-	for _, check := range []func(context.Context) error{v.applications, v.journal, v.seats, v.money, v.balances} {
-		if err := check(ctx); err != nil {
-			return v.breaches, err
+	v := &verifier[T]{engine: e, steps: map[caseID]int32{}, want: map[ledger.Account]int64{}}
+	m := &verifier[T]{engine: e, want: map[ledger.Account]int64{}}
+	cases := func() error {
+		for _, check := range []func(context.Context) error{v.applications, v.journal, v.seats, v.balances} {
+			if err := check(ctx); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return v.breaches, nil
+	money := func() error {
+		if err := m.money(ctx); err != nil {
+			return err
+		}
+		return m.balances(ctx)
+	}
+	err := both(cases, money)
+	return append(v.breaches, m.breaches...), err
+}
+
+type caseID struct {
+	wave      int64
+	applicant uuid.UUID
 }
 
 type verifier[T any] struct {
 	engine   *Engine[T]
-	steps    map[uuid.UUID]map[int64]int // by applicant and wave: steps that the journal must have
-	want     map[ledger.Account]int64    // balances that follow from the rows
+	steps    map[caseID]int32         // steps that the journal must have
+	want     map[ledger.Account]int64 // balances that follow from the rows
 	breaches []Breach
 }
 
@@ -85,12 +101,7 @@ func (v *verifier[T]) applications(ctx context.Context) error {
 			return err
 		}
 		where := fmt.Sprintf("application %d/%s", a.Wave, a.Applicant)
-		waves := v.steps[a.Applicant]
-		if waves == nil {
-			waves = make(map[int64]int, 1)
-			v.steps[a.Applicant] = waves
-		}
-		waves[a.Wave] = len(a.Trail)
+		v.steps[caseID{a.Wave, a.Applicant}] = int32(len(a.Trail))
 		if len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].To != a.State {
 			v.breach("journal", where, "its state is not the last of its trail")
 		}
@@ -149,11 +160,9 @@ func (v *verifier[T]) journal(ctx context.Context) error {
 			break
 		}
 	}
-	for id, waves := range v.steps {
-		for wave, left := range waves {
-			if left != 0 {
-				v.breach("journal", fmt.Sprintf("application %d/%s", wave, id), "%d steps more than in the journal", left)
-			}
+	for id, left := range v.steps {
+		if left != 0 {
+			v.breach("journal", fmt.Sprintf("application %d/%s", id.wave, id.applicant), "%d steps more than in the journal", left)
 		}
 	}
 	v.steps = nil
@@ -175,12 +184,13 @@ func (v *verifier[T]) stepped(entry Entry) error {
 			if err != nil {
 				return fmt.Errorf("program: journal entry %d: %w", entry.Seq, err)
 			}
-			waves := v.steps[id]
-			if waves == nil {
+			c := caseID{group.Wave, id}
+			left, known := v.steps[c]
+			if !known {
 				v.breach("journal", "application of "+id.String(), "is in the journal only")
 				continue
 			}
-			waves[group.Wave]--
+			v.steps[c] = left - 1
 		}
 	}
 	return nil

@@ -33,9 +33,6 @@ import (
 )
 
 func main() {
-	// Chunks are short-lived: collecting less often is faster, within bounds.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(400 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr, term.IsTerminal(int(os.Stdout.Fd())))
@@ -136,6 +133,10 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	r := &run{clock: &movedClock{}, people: in.people, total: in.total, seed: s.seed, plan: plan,
 		progress: newProgress(stdout, terminal, time.Now), counts: map[string]program.Counts{},
 		definition: definition, geo: geo, started: time.Now()}
+	// Chunks are short-lived: collecting less often is faster, within a bound that
+	// grows with the roll.
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(380<<20 + in.total*400)
 	r.engine, err = program.NewEngine(definition, store, keys, program.Surroundings{Clock: r.clock.tell, Random: rand.Reader},
 		&program.Options{Chunk: s.chunk, Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
 	if err != nil {

@@ -71,10 +71,9 @@ func TestBalancesNeverOverflow(t *testing.T) {
 
 // model is the ledger as one would write it on paper.
 type model struct {
-	posted   map[ledger.Account]int64
-	pending  map[string]ledger.Posting
-	made     map[string]ledger.Posting
-	resolved map[string]bool
+	posted  map[ledger.Account]int64
+	pending map[string]ledger.Posting
+	made    map[string]ledger.Posting
 }
 
 func (m *model) reserved(a ledger.Account, at time.Time) (out, in int64) {

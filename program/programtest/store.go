@@ -146,10 +146,6 @@ func job(name string, part int64, version int64) program.Row {
 	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}"), []byte{1}}}
 }
 
-func jobKey(name string, part int64) program.Key {
-	return program.Key{Table: program.TableJobs, Values: []any{name, part}}
-}
-
 func posting(id string, from, to ledger.Account, amount int64) ledger.Posting {
 	return ledger.Posting{ID: id, Legs: []ledger.Leg{
 		{Account: from, Amount: -amount, Bounds: ledger.AtLeast(0)},
