@@ -78,8 +78,8 @@
 // thousand cases. Each chunk writes the job's own place in the same transaction,
 // so it is written once. Call the method again with the same job name, from any
 // process: it goes on after the last chunk that was written. A finished job
-// returns its counts and does nothing. Keep to one job name for one set of
-// arguments.
+// returns its counts and does nothing. A job name belongs to one set of
+// arguments: with others it is a [KeyConflictError].
 //
 // # People
 //

@@ -1,12 +1,16 @@
 package program
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -136,6 +140,7 @@ func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source S
 				counts["registered"]++
 			}
 		}
+		in.sortIndex()
 		data.Applicants = in.ids
 		return chunk{rows: sorted(in.rows), kind: "registered", data: data, counts: counts,
 			next: Cursor{in.last}, last: len(people) < a.limit}, nil
@@ -287,6 +292,20 @@ func (in *intake[T]) household(i int) (uuid.UUID, error) {
 	in.households[in.families[i]], in.fresh[in.families[i]] = id, id
 	in.rows = append(in.rows, indexRow(indexFamily, in.families[i], id))
 	return id, nil
+}
+
+// sortIndex puts the rows of the index in the order of their digests, so that
+// neighbours in the store are written together.
+func (in *intake[T]) sortIndex() {
+	slices.SortStableFunc(in.rows, func(a, b Row) int {
+		if a.Table != TableIndex || b.Table != TableIndex {
+			return cmp.Compare(a.Table, b.Table)
+		}
+		if c := strings.Compare(textOf(a.Values[0]), textOf(b.Values[0])); c != 0 {
+			return c
+		}
+		return bytes.Compare(bytesOf(a.Values[1]), bytesOf(b.Values[1]))
+	})
 }
 
 func indexRow(kind string, digest [32]byte, owner uuid.UUID) Row {

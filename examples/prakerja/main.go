@@ -136,7 +136,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	// Chunks are short-lived: collecting less often is faster, within a bound that
 	// grows with the roll.
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(380<<20 + in.total*400)
+	debug.SetMemoryLimit(340<<20 + in.total*350)
 	r.engine, err = program.NewEngine(definition, store, keys, program.Surroundings{Clock: r.clock.tell, Random: rand.Reader},
 		&program.Options{Chunk: s.chunk, Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
 	if err != nil {
