@@ -323,19 +323,3 @@ func (m *matcher[T]) chunk(next int64, last bool) chunk {
 	return chunk{rows: sorted(rows), posts: m.posts.posting(), kind: "statement.matched", data: data,
 		counts: m.counts, next: Cursor{next}, last: last}
 }
-
-// CloseBatch closes a submitted batch of which nothing is open any more.
-func (e *Engine[T]) CloseBatch(ctx context.Context, by By, number int64) error {
-	b, err := e.Batch(ctx, number)
-	if err != nil {
-		return err
-	}
-	left, err := e.store.Balances(ctx, b.paying())
-	if err != nil {
-		return err
-	}
-	if b.State == BatchSubmitted && left[0].Posted != 0 {
-		return &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
-	}
-	return e.moveBatch(ctx, by, number, "close", nil, nil)
-}
