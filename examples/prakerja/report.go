@@ -312,15 +312,13 @@ func (r report) summaryOfRun(b *strings.Builder) {
 	if r.Total <= 0 {
 		return
 	}
-	slow := stageTime{}
-	for _, s := range r.Stages {
-		if s.Took > slow.Took {
-			slow = s
+	fmt.Fprintf(b, "\nSelesai dalam / Finished in %s. Tahap per detik / Stages a second:\n", strings.TrimSpace(seconds(r.Total)))
+	var row []string
+	for i, s := range r.Stages {
+		row = append(row, fmt.Sprintf("%-18s %8s", s.Name, thousands(int64(s.Rate()))))
+		if len(row) == 4 || i == len(r.Stages)-1 {
+			fmt.Fprintf(b, "  %s\n", strings.Join(row, "   "))
+			row = row[:0]
 		}
 	}
-	fmt.Fprintf(b, "\nSelesai dalam / Finished in %s", strings.TrimSpace(seconds(r.Total)))
-	if slow.Took > 0 {
-		fmt.Fprintf(b, "; paling lama / longest: %s, %s, %s/s", slow.Name, strings.TrimSpace(seconds(slow.Took)), thousands(int64(slow.Rate())))
-	}
-	b.WriteString("\n")
 }
