@@ -3,6 +3,7 @@ package program_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,4 +121,33 @@ func TestJoiningTwiceGivesOneReceipt(t *testing.T) {
 	var why *program.JoinError
 	require.ErrorAs(t, err, &why)
 	require.Equal(t, "joined-before", why.Rule)
+}
+
+// Several processes that run one job deal with each person once.
+func TestManyMayWorkOnOneJob(t *testing.T) {
+	store := memstore.New()
+	s := newStory(store)
+	s.until = 2
+	s.chunk = 3
+	require.NoError(t, s.run(t))
+	var wg sync.WaitGroup
+	for n := range 6 {
+		mine := newStory(store)
+		mine.made, mine.chunk, mine.now = rand.NewChaCha8([32]byte{byte(10 + n)}), 3, day(3)
+		e := mine.engine(t)
+		wg.Go(func() {
+			counts, err := e.JoinAll(t.Context(), program.By{Actor: "registrar"}, "join", 1, nil)
+			if err != nil || counts["done"] == 0 {
+				t.Errorf("process %d: %v %v", n, counts, err)
+			}
+		})
+	}
+	wg.Wait()
+	counts, finished, err := s.engine(t).JobStatus(t.Context(), "join")
+	require.NoError(t, err)
+	require.True(t, finished)
+	registered, _, err := s.engine(t).JobStatus(t.Context(), "register")
+	require.NoError(t, err)
+	require.Equal(t, registered["registered"], counts["state.joined"])
+	s.verify(t)
 }

@@ -139,9 +139,13 @@ func (e *Engine[T]) runJob(ctx context.Context, by By, name, op string, args any
 	}
 	r := &jobRun{store: e.store, name: name}
 	next := ask{limit: e.chunk}
+	seen := int64(-1)
 	for attempts := 0; ; attempts++ {
 		if err := r.load(ctx); err != nil {
 			return nil, err
+		}
+		if r.version != seen { // somebody got on with the job
+			attempts, seen = 0, r.version
 		}
 		if r.version > 0 && !bytes.Equal(r.mark, mark) {
 			return nil, &KeyConflictError{Key: name}
@@ -154,13 +158,12 @@ func (e *Engine[T]) runJob(ctx context.Context, by By, name, op string, args any
 			return r.counts, fmt.Errorf("job %s: %w", name, ErrPaused)
 		}
 		next.after, next.first = r.cursor, true
-		before := r.version
 		refusal, err := e.runChunks(ctx, by, r, next, work)
 		if err != nil {
 			return r.counts, fmt.Errorf("job %s: %w", name, err)
 		}
-		if r.version > before {
-			attempts = 0
+		if r.version > seen {
+			attempts, seen = 0, r.version
 		}
 		next = nextAsk(next, refusal, e.chunk, attempts)
 		if attempts > 64 {
