@@ -61,6 +61,7 @@ func (p *progress) stage(name string, total int64) {
 		progressbar.OptionSetItsString("people"), progressbar.OptionSetPredictTime(total > 0),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0))
+	p.bar.StartWithoutRender() // the rate counts from here, not from the first chunk
 }
 
 // advance says how many items of the stage are done so far. Outside a stage it
