@@ -5,7 +5,7 @@ import "time"
 const hour = 60 * 60
 
 // The Indonesian zones since 1 January 1988, when the country went to three
-// times without a summer time (Keppres 41/1987). For instants before that, load
+// times without a summer time. For instants before that, load
 // the zone from a database with time.LoadLocation.
 var (
 	jakarta  = time.FixedZone("WIB", 7*hour)

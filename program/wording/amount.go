@@ -10,7 +10,7 @@ import (
 )
 
 // Rupiah writes an amount in whole rupiah in the official Indonesian style
-// (EYD V: no space after Rp, a point between thousands), "Rp3.550.000", and
+// (no space after Rp, a point between thousands), "Rp3.550.000", and
 // "-Rp50.000" below zero. It is exact for every int64.
 func Rupiah(rupiah int64) string {
 	return string(AppendRupiah(nil, rupiah))
