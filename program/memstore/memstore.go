@@ -3,7 +3,7 @@
 // process.
 //
 //	store := memstore.New()
-//	engine, err := program.NewEngine(p, store, keyring, options)
+//	engine, err := program.NewEngine(p, store, keyring, around, nil)
 //
 // It passes the same conformance suite as the SQL stores
 // (program/programtest).

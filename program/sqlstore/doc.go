@@ -1,6 +1,7 @@
 // Package sqlstore keeps a program in an SQL database: SQLite for one machine,
 // PostgreSQL for many. It imports no driver; the caller opens the database
-// with the driver of its choice.
+// with modernc.org/sqlite, or with github.com/jackc/pgx/v5/stdlib, which takes
+// slices as arrays.
 //
 //	db, err := sql.Open("sqlite", "prakerja.db") // modernc.org/sqlite
 //	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/ledger"
 )
 
 // The states that SQL allows are those of the lifecycle tables.
@@ -49,6 +50,13 @@ func TestSQLKnowsWhichPaymentsAreDead(t *testing.T) {
 }
 
 func TestLegsSurviveBeingStored(t *testing.T) {
+	legs := []ledger.Leg{
+		{Account: "seat/4/31.71/open/left", Amount: -3, Bounds: ledger.AtLeast(0)},
+		{Account: "budget/appropriated", Amount: 3, Bounds: ledger.Free()},
+	}
+	back, err := decodeLegs(encodeLegs(legs))
+	require.NoError(t, err)
+	require.Equal(t, legs, back)
 	for _, bad := range []string{"a\t1\t2\n", "a\tx\t0\t0\n", "a\t1\t0\t99999999999999999999\n"} {
 		_, err := decodeLegs([]byte(bad))
 		require.Error(t, err, bad)
