@@ -18,7 +18,7 @@ var arrows = map[string][]string{
 	"program/ledger":      {},
 	"program/identity":    {"program/calendar"},
 	"program/wording":     {"program/calendar"},
-	"program/lifecycle":   {"program/calendar"},
+	"program/lifecycle":   {"program/calendar", "program/wording"},
 	"eligibility":         {"program/calendar", "program/wording"},
 	"quota":               {"program/calendar", "program/ledger"},
 	"payment":             {"program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording"},

@@ -72,10 +72,18 @@ func FailureOf(code string) Failure {
 	return Unexplained
 }
 
-// Texts are the citizens' texts of the states and the failures of a payment, in
+// Texts are the citizens' texts of the states, the events and the failures of a payment, in
 // Indonesian and English.
 func Texts() wording.Texts {
 	return wording.Texts{"id": {
+		"payment.event.approve":            "Pembayaran disetujui.",
+		"payment.event.submit":             "Pembayaran dikirim.",
+		"payment.event.accept":             "Bank atau dompet digital menerima perintah pembayaran.",
+		"payment.event.settle":             "Bank atau dompet digital menyatakan pembayaran selesai.",
+		"payment.event.reject":             "Bank atau dompet digital menolak pembayaran.",
+		"payment.event.return":             "Uang dikembalikan kepada program.",
+		"payment.event.doubt":              "Hasil pembayaran belum dapat dipastikan.",
+		"payment.event.cancel":             "Pembayaran dibatalkan sebelum dikirim.",
 		"payment.created":                  "Pembayaran Anda sedang disiapkan.",
 		"payment.approved":                 "Pembayaran Anda telah disetujui dan segera dikirim.",
 		"payment.submitted":                "Pembayaran Anda telah dikirim ke bank atau dompet digital.",
@@ -105,6 +113,14 @@ func Texts() wording.Texts {
 		"failure.sent-twice":               "Bank menganggap pembayaran ini ganda. Petugas sedang memeriksanya.",
 		"failure.unexplained":              "Pembayaran gagal dan bank tidak menjelaskan sebabnya. Petugas sedang memeriksanya.",
 	}, "en": {
+		"payment.event.approve":            "The payment was approved.",
+		"payment.event.submit":             "The payment was sent.",
+		"payment.event.accept":             "The bank or wallet took the order.",
+		"payment.event.settle":             "The bank or wallet reports the payment as made.",
+		"payment.event.reject":             "The bank or wallet rejected the payment.",
+		"payment.event.return":             "The money came back to the program.",
+		"payment.event.doubt":              "The outcome of the payment is not certain yet.",
+		"payment.event.cancel":             "The payment was cancelled before it was sent.",
 		"payment.created":                  "Your payment is being prepared.",
 		"payment.approved":                 "Your payment is approved and will be sent soon.",
 		"payment.submitted":                "Your payment was sent to the bank or e-wallet.",

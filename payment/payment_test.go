@@ -179,12 +179,7 @@ func TestTable(t *testing.T) {
 	require.NoError(t, err)
 	_, err = lifecycle.Compile(Table(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{
 		Effects: []string{EffectReserve, EffectPost, EffectVoid, EffectRepay}, Holdings: []lifecycle.Holding{Reservation},
-		Untold: func(key string) []string {
-			if catalogue.Has(key) {
-				return nil
-			}
-			return []string{"id", "en"}
-		}})
+		Texts: catalogue})
 	require.NoError(t, err)
 	for _, s := range Table().States {
 		require.Equal(t, s.Final, s.State.Dead(), "what is final is dead: %s", s.State)

@@ -55,7 +55,7 @@ func (s State) Live() bool { return !s.Dead() }
 // Table is the lifecycle of a payment. It is the same for every program.
 func Table() lifecycle.Table[State, Event] {
 	return lifecycle.Table[State, Event]{
-		Name: "payment", Version: 1, Start: Created,
+		Name: "payment", Version: 1, Start: Created, EventTexts: "payment.event.",
 		States: []lifecycle.State[State, Event]{
 			open(Created, lifecycle.Officer),
 			open(Approved, lifecycle.Officer, Reservation),

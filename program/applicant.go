@@ -83,20 +83,6 @@ func (a Applicant[T]) LogValue() slog.Value {
 // MarshalJSON writes the internal id only.
 func (a Applicant[T]) MarshalJSON() ([]byte, error) { return json.Marshal(a.ID) }
 
-// ApplicantState is the state of a registration.
-type ApplicantState string
-
-// The states of a registration.
-const (
-	Registered ApplicantState = "registered"
-	// Barred: may not apply again.
-	Barred ApplicantState = "barred"
-	// Withdrawn: left on the applicant's own wish.
-	Withdrawn ApplicantState = "withdrawn"
-	// Erased: nothing personal is left.
-	Erased ApplicantState = "erased"
-)
-
 // Evidence is one observation about an applicant.
 type Evidence struct {
 	// Source says who was asked.

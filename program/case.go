@@ -32,9 +32,10 @@ type Application struct {
 	State     State
 	// Edition is the version of the lifecycle table that the case is pinned to.
 	Edition int
-	// Entered is when the present state was entered; Due when its deadline
-	// passes, zero if it has none. UTC.
-	Entered, Due time.Time
+	// Entered is when the present state was entered; Due when the deadline
+	// passes, zero if there is none; Paused since when the deadline stands still,
+	// zero while it runs. UTC.
+	Entered, Due, Paused time.Time
 	// Receipt is the random label under which the case is drawn.
 	Receipt [16]byte
 	// Household is the applicant's at the time of joining.
@@ -98,7 +99,8 @@ func (a *Application) stateAt(at time.Time) State {
 // Report is what somebody reports about a case: an event with its details.
 type Report struct {
 	Event Event
-	// At is when it happened, if that is not now.
+	// At is when it happened, if that is not now. A report that comes after the
+	// case's deadline is refused, unless it happened before.
 	At time.Time
 	// Amount is a number that goes with the event, such as a price in minor
 	// units or an attendance in per cent.

@@ -31,15 +31,16 @@ type Engine[T any] struct {
 	chunk   int
 	watch   func(Progress)
 
-	zone     *time.Location
-	machine  *lifecycle.Machine[State, Event, *Case[T]]
-	waves    *lifecycle.Machine[WaveState, waveEvent, any]
-	batches  *lifecycle.Machine[BatchState, batchEvent, any]
-	payTable *lifecycle.Machine[payment.State, payment.Event, any]
-	policy   *eligibility.Compiled[Case[T]]
-	texts    *wording.Catalogue
-	trail    trailCodec
-	rollIn   []State // states from which Drawn moves
+	zone         *time.Location
+	machine      *lifecycle.Machine[State, Event, *Case[T]]
+	registration *lifecycle.Machine[ApplicantState, registrationEvent, any]
+	waves        *lifecycle.Machine[WaveState, waveEvent, any]
+	batches      *lifecycle.Machine[BatchState, batchEvent, any]
+	payTable     *lifecycle.Machine[payment.State, payment.Event, any]
+	policy       *eligibility.Compiled[Case[T]]
+	texts        *wording.Catalogue
+	trail        trailCodec
+	rollIn       []State // states from which Drawn moves
 
 	lastRoll lastRoll
 }
@@ -98,9 +99,11 @@ func (e *Engine[T]) compile() error {
 	var err error
 	e.zone, err = calendar.Zone(p.Zone)
 	all = append(all, err)
-	defaults, err := eligibility.DefaultTexts()
+	reasons, err := eligibility.DefaultTexts()
 	all = append(all, err)
-	e.texts, err = wording.Compile(append([]wording.Texts{defaults}, p.Texts)...)
+	steps, err := lifecycle.DefaultTexts()
+	all = append(all, err)
+	e.texts, err = wording.Compile(reasons, steps, p.Texts)
 	all = append(all, err)
 	options := lifecycle.CompileOptions{
 		Effects:  slices.Concat(ownEffects(), sortedKeys(p.Effects)),
@@ -108,11 +111,13 @@ func (e *Engine[T]) compile() error {
 		Holidays: p.Holidays,
 	}
 	if e.texts != nil && len(p.Texts) > 0 {
-		options.Untold = e.untold
+		options.Texts = e.texts
 	}
 	e.machine, err = lifecycle.Compile(p.Lifecycle, p.Guards, options)
 	all = append(all, err)
 	e.waves, err = lifecycle.Compile(WaveTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
+	all = append(all, err)
+	e.registration, err = lifecycle.Compile(RegistrationTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
 	all = append(all, err)
 	e.batches, err = lifecycle.Compile(BatchTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
 	all = append(all, err)
@@ -126,19 +131,17 @@ func (e *Engine[T]) compile() error {
 		}
 	}
 	e.trail = newTrailCodec(p.Lifecycle)
-	for _, m := range p.Lifecycle.Moves {
-		if m.On == Drawn {
-			e.rollIn = append(e.rollIn, m.From...)
+	if err := errors.Join(all...); err != nil {
+		return err
+	}
+	for _, s := range p.Lifecycle.States {
+		for row := range e.machine.Rows(s.State) {
+			if row.Event == Drawn {
+				e.rollIn = append(e.rollIn, s.State)
+			}
 		}
 	}
-	return errors.Join(all...)
-}
-
-func (e *Engine[T]) untold(key string) []string {
-	if e.texts.Has(key) {
-		return nil
-	}
-	return e.texts.Languages()
+	return nil
 }
 
 // ruleTexts picks the texts that package eligibility reads.

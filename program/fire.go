@@ -156,7 +156,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 	})
 }
 
-func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Fired, refused error) error {
+func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refused error) error {
 	if refused != nil {
 		s.counts["refused.bounds"]++
 		return nil
@@ -227,7 +227,7 @@ func (s *steps[T]) tick(c *Case[T], refused error) error {
 	if !ok || state.Within == nil || s.at.Before(a.Due) {
 		return nil
 	}
-	fired := &lifecycle.Fired{Entry: int64(len(a.Trail)), Due: a.Due}
+	fired := &lifecycle.Running{Entry: int64(len(a.Trail)), Due: a.Due}
 	return s.reported(c, Report{Event: state.Within.Fires, At: a.Due}, fired, refused)
 }
 

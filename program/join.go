@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -137,14 +136,11 @@ func (s *steps[T]) join(w Wave, applicant Row) (Application, error) {
 	if _, err := io.ReadFull(s.engine.random, a.Receipt[:]); err != nil {
 		return Application{}, fmt.Errorf("program: randomness: %w", err)
 	}
-	var due time.Time
-	if start, _ := s.engine.machine.State(table.Start); start.Within != nil {
-		var err error
-		if due, err = start.Within.Term.Due(s.at, s.engine.program.Holidays); err != nil {
-			return Application{}, err
-		}
+	deadline, err := s.engine.machine.Begin(s.at)
+	if err != nil {
+		return Application{}, err
 	}
-	s.enter(&a, "", "", table.Start, due)
+	s.enter(&a, "", "", table.Start, deadline)
 	s.rows = append(s.rows, a.row(s.engine.trail))
 	return a, nil
 }

@@ -26,6 +26,7 @@ type (
 type (
 	Table    = lifecycle.Table[State, Event]
 	States   = []lifecycle.State[State, Event]
+	Sets     = map[State][]State
 	Moves    = []lifecycle.Move[State, Event]
 	Check    = lifecycle.Check[Event]
 	Deadline = lifecycle.Deadline[Event]

@@ -108,10 +108,15 @@ func (a *Application) row(c trailCodec) Row {
 	if a.Placed {
 		pool, groups = a.Placement.Pool, strings.Join(a.Placement.Groups, ",")
 	}
+	due, paused := micros(a.Due), any(nil)
+	if !a.Paused.IsZero() { // a deadline that stands still is in no scan for the clock
+		due, paused = nil, due
+	}
 	return changedRow(TableApplications, []any{
-		a.Wave, idValue(a.Applicant), string(a.State), int64(a.Edition), micros(a.Entered), micros(a.Due),
+		a.Wave, idValue(a.Applicant), string(a.State), int64(a.Edition), micros(a.Entered), due,
 		append([]byte(nil), a.Receipt[:]...), idValue(a.Household), pool, groups, int64(a.Placement.Tier),
 		a.held, bytesValue(a.commitment), textValue(a.Seat), textValue(a.SeatState), bytesValue(a.decision), c.encode(a.Trail),
+		paused, micros(a.Paused),
 	}, a.stored, a.version)
 }
 
@@ -136,6 +141,9 @@ func applicationOf(row Row, c trailCodec) (Application, error) {
 	}
 	var err error
 	a.Trail, err = c.decode(bytesOf(v[16]))
+	if v[17] != nil {
+		a.Due, a.Paused = moment(v[17]), moment(v[18])
+	}
 	return a, err
 }
 

@@ -72,19 +72,20 @@ func (e *Engine[T]) newSteps(ctx context.Context, actor string, w *Wave) *steps[
 
 // fire decides the report's event for the case and gathers what follows. The
 // reasons are nil if the move was made; they are valid until the next call.
-func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Fired) ([]Reason, error) {
+func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Running) ([]Reason, error) {
 	a := &c.Application
 	if a.Edition != s.engine.program.Lifecycle.Version {
 		return nil, fmt.Errorf("program: a case is pinned to edition %d of the lifecycle, the program has %d", a.Edition, s.engine.program.Lifecycle.Version)
 	}
 	c.Report = report
-	step, why := s.engine.machine.Fire(a.State, report.Event, c,
-		Moment{At: s.at, Actor: s.actor, Entry: int64(len(a.Trail)), Fired: fired}, s.why[:0])
+	at := s.moment(a, report)
+	at.Fired = fired
+	step, why := s.engine.machine.Fire(a.State, report.Event, c, at, s.why[:0])
 	s.why = why
 	if len(why) > 0 {
 		return why, nil
 	}
-	s.enter(a, report.Event, step.From, step.To, step.Due)
+	s.enter(a, report.Event, step.From, step.To, step.Running(at))
 	if slices.Contains(step.Releases, Seat) {
 		s.releaseSeat(a)
 	}
@@ -101,8 +102,23 @@ func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Fired) ([]Re
 	return nil, nil
 }
 
-func (s *steps[T]) enter(a *Application, event Event, from, to State, due time.Time) {
-	a.State, a.Entered, a.Due = to, s.at, due
+// moment is when a report about a case is decided: now, or, if it comes after the
+// case's deadline and tells of something before it, then.
+func (s *steps[T]) moment(a *Application, report Report) Moment {
+	at := Moment{At: s.at, Actor: s.actor, Entry: int64(len(a.Trail))}
+	if a.Due.IsZero() {
+		return at
+	}
+	at.Running = &lifecycle.Running{Entry: at.Entry, Due: a.Due, Since: a.Paused}
+	late := a.Paused.IsZero() && !s.at.Before(a.Due)
+	if late && report.At.Before(a.Due) && !report.At.Before(a.Entered) {
+		at.At = report.At
+	}
+	return at
+}
+
+func (s *steps[T]) enter(a *Application, event Event, from, to State, deadline lifecycle.Running) {
+	a.State, a.Entered, a.Due, a.Paused = to, s.at, deadline.Due, deadline.Since
 	a.Trail = append(a.Trail, TrailStep{event, to, s.at})
 	kind := stepKind{a.Wave, event, from, to}
 	i, known := s.index[kind]
@@ -227,7 +243,11 @@ func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
 			a.SeatState = "granted"
 		}
 	case EffectBar:
-		c.Applicant.State, c.rewrite = Barred, true
+		barred, why := s.engine.registration.Fire(c.Applicant.State, bar, nil, Moment{At: s.at, Actor: s.actor}, nil)
+		if len(why) > 0 {
+			return &StateError{What: "applicant " + c.Applicant.ID.String(), State: string(c.Applicant.State), Event: string(bar)}
+		}
+		c.Applicant.State, c.rewrite = barred.To, true
 	case EffectNotify:
 		s.notes["notice."+effect.Arg] = append(s.notes["notice."+effect.Arg], shortID(a.Applicant))
 	default:

@@ -77,6 +77,9 @@ const (
 	recoveryOver program.Event = "recovery_overdue"
 )
 
+// afterAcceptance names a set of states.
+const afterAcceptance program.State = "after_acceptance"
+
 const jakarta = "Asia/Jakarta"
 
 func from(states ...program.State) []program.State { return states }
@@ -96,7 +99,6 @@ func table() program.Table {
 	accept := &program.Check{At: "accept", Eligible: passed, Ineligible: failed, Pending: lifecycle.Stay}
 	payout := &program.Check{At: "payout", Eligible: lifecycle.Stay, Ineligible: foundOut, Pending: lifecycle.Stay}
 	do := func(effects ...program.Effect) []program.Effect { return effects }
-	afterAcceptance := from(accepted, training, certified, reviewed)
 	return program.Table{
 		Name: "prakerja", Version: 1, Start: joined,
 		States: program.States{
@@ -119,6 +121,7 @@ func table() program.Table {
 			{State: recovered, Final: true},
 			{State: referred, Final: true},
 		},
+		Sets: program.Sets{afterAcceptance: {accepted, training, certified, reviewed}},
 		Moves: program.Moves{
 			{On: passed, From: from(joined, pending), To: inRoll},
 			{On: missing, From: from(joined), To: pending, Do: do(notify("evidence-missing"))},
@@ -138,7 +141,7 @@ func table() program.Table {
 			{On: survey, From: from(reviewed), To: reviewed, Needs: []string{"next-survey"}, Do: do(effect(program.EffectEntitle, "survey"))},
 			{On: relink, From: from(reviewed), To: reviewed},
 			{On: finish, From: from(reviewed), To: done},
-			{On: foundOut, From: afterAcceptance, To: recovering, Do: do(effect(program.EffectBar, ""), notify("recovery"))},
+			{On: foundOut, From: from(afterAcceptance), To: recovering, Do: do(effect(program.EffectBar, ""), notify("recovery"))},
 			{On: repaid, From: from(recovering), To: recovered},
 			{On: recoveryOver, From: from(recovering), To: referred},
 		},

@@ -78,61 +78,13 @@ func (t Term) lengthFaults() []error {
 }
 
 // Due returns the first instant, in UTC, after a term that begins at start has
-// passed. Errors are those of Validate, and a *TermError for a date outside the
-// years 1 to 9999.
-//
-// Where a clock change makes the end time happen twice, the later one counts;
-// where it skips the end time, the term ends with the skip.
+// passed: NewCounter and Counter.Due in one. Errors are those of both.
 func (t Term) Due(start time.Time, holidays Holidays) (time.Time, error) {
-	if err := t.Validate(); err != nil {
-		return time.Time{}, err
-	}
-	if t.For != 0 {
-		return start.Add(t.For).UTC(), nil
-	}
-	loc, err := Zone(t.Zone)
+	c, err := NewCounter(t, holidays)
 	if err != nil {
 		return time.Time{}, err
 	}
-	until, err := parseUntil(t.Until)
-	if err != nil {
-		return time.Time{}, err
-	}
-	first := DateOf(start, loc)
-	if !first.Valid() {
-		return time.Time{}, &TermError{"start", "is in the years 1 to 9999"}
-	}
-	last := t.lastDay(first, holidays)
-	if !last.Valid() {
-		return time.Time{}, &TermError{"end", "is in the years 1 to 9999"}
-	}
-	return instant(last, until, loc), nil
-}
-
-func (t Term) lastDay(start Date, holidays Holidays) Date {
-	switch {
-	case t.Days > 0 && t.CountStart:
-		return start.AddDays(t.Days - 1)
-	case t.Days > 0:
-		return start.AddDays(t.Days)
-	case t.Months > 0:
-		return t.lastDayOfMonths(start)
-	}
-	day := start
-	if !t.CountStart {
-		day = day.AddDays(1)
-	}
-	return holidays.nth(day, t.BusinessDays)
-}
-
-// lastDayOfMonths: a month counted from the 15th runs to the 14th of the next.
-// When the next month has no such day it runs to that month's end.
-func (t Term) lastDayOfMonths(start Date) Date {
-	end := start.AddMonths(t.Months)
-	if t.CountStart && end.Day == start.Day {
-		return end.AddDays(-1)
-	}
-	return end
+	return c.Due(start)
 }
 
 // parseUntil returns the time of day at which the term has passed.
@@ -159,29 +111,6 @@ func parseUntil(s string) (time.Duration, error) {
 		return 0, fault
 	}
 	return at + time.Duration(sec+1)*time.Second, nil
-}
-
-// instant returns when a clock in loc shows the time of day on the date.
-func instant(d Date, at time.Duration, loc *time.Location) time.Time {
-	wall := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC).Add(at)
-	before := wall.Add(-24 * time.Hour).In(loc)
-	_, offsetBefore := before.Zone()
-	_, offsetAfter := wall.Add(24 * time.Hour).In(loc).Zone()
-	early := wall.Add(-time.Duration(max(offsetBefore, offsetAfter)) * time.Second)
-	late := wall.Add(-time.Duration(min(offsetBefore, offsetAfter)) * time.Second)
-	if shows(late, wall, loc) {
-		return late
-	}
-	if shows(early, wall, loc) {
-		return early
-	}
-	_, skip := before.ZoneBounds()
-	return skip.UTC()
-}
-
-func shows(t, wall time.Time, loc *time.Location) bool {
-	_, offset := t.In(loc).Zone()
-	return t.Add(time.Duration(offset) * time.Second).Equal(wall)
 }
 
 // Holidays is a set of dates that are not business days. The zero value is empty.

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -10,18 +12,34 @@ import (
 // Mermaid draws the table as a Mermaid state diagram.
 func (t Table[S, E]) Mermaid() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "stateDiagram-v2\n    [*] --> %s\n", t.Start)
+	b.WriteString("stateDiagram-v2\n")
+	ids := t.mermaidIDs(&b)
+	fmt.Fprintf(&b, "    [*] --> %s\n", ids[t.Start])
 	for _, v := range t.Moves {
-		for _, from := range v.From {
-			fmt.Fprintf(&b, "    %s --> %s: %s\n", from, v.To, label(v))
+		for _, from := range t.from(v) {
+			fmt.Fprintf(&b, "    %s --> %s: %s\n", ids[from], ids[v.To], t.label(v))
 		}
 	}
 	for _, s := range t.States {
 		if s.Final {
-			fmt.Fprintf(&b, "    %s --> [*]\n", s.State)
+			fmt.Fprintf(&b, "    %s --> [*]\n", ids[s.State])
 		}
 	}
 	return b.String()
+}
+
+// mermaidIDs gives every state an identifier that Mermaid can read, and declares
+// those that differ from the name.
+func (t Table[S, E]) mermaidIDs(b *strings.Builder) map[S]string {
+	ids := map[S]string{}
+	for i, s := range t.States {
+		ids[s.State] = string(s.State)
+		if strings.Trim(string(s.State), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || s.State == "state" || s.State == "end" {
+			ids[s.State] = fmt.Sprintf("s%d", i+1)
+			fmt.Fprintf(b, "    state %q as s%d\n", string(s.State), i+1)
+		}
+	}
+	return ids
 }
 
 // DOT draws the table for Graphviz.
@@ -34,8 +52,8 @@ func (t Table[S, E]) DOT() string {
 		}
 	}
 	for _, v := range t.Moves {
-		for _, from := range v.From {
-			fmt.Fprintf(&b, "    %q -> %q [label=%q]\n", string(from), string(v.To), label(v))
+		for _, from := range t.from(v) {
+			fmt.Fprintf(&b, "    %q -> %q [label=%q%s]\n", string(from), string(v.To), t.label(v), t.line(v))
 		}
 	}
 	b.WriteString("}\n")
@@ -50,19 +68,41 @@ func (t Table[S, E]) Markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
 			s.State, joined(s.Holds), s.Next, s.deadlineCell(), s.checkCell(), s.marks())
 	}
-	b.WriteString("\n| on | from | to | needs | does |\n|---|---|---|---|---|\n")
+	if len(t.Sets) > 0 {
+		b.WriteString("\n| set | states |\n|---|---|\n")
+		for _, name := range slices.Sorted(maps.Keys(t.Sets)) {
+			fmt.Fprintf(&b, "| %s | %s |\n", name, joined(t.Sets[name]))
+		}
+	}
+	b.WriteString("\n| on | from | to | needs | does | deadline |\n|---|---|---|---|---|---|\n")
 	for _, v := range t.Moves {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
-			v.On, joined(v.From), v.To, strings.Join(v.Needs, ", "), effects(v.Do))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
+			v.On, joined(v.From), v.To, strings.Join(v.Needs, ", "), strings.Join(effectTexts(v.Do), ", "), clockCell(v))
 	}
 	return b.String()
 }
 
-func label[S, E ~string](v Move[S, E]) string {
-	if len(v.Needs) == 0 {
-		return string(v.On)
+// label names the event, the guards, and the clock where it is the clock's.
+func (t Table[S, E]) label(v Move[S, E]) string {
+	text := string(v.On)
+	if t.byClock(v) {
+		text += " (deadline)"
 	}
-	return string(v.On) + " [" + strings.Join(v.Needs, ", ") + "]"
+	if len(v.Needs) > 0 {
+		text += " [" + strings.Join(v.Needs, ", ") + "]"
+	}
+	return text
+}
+
+func (t Table[S, E]) line(v Move[S, E]) string {
+	if t.byClock(v) {
+		return " style=dashed"
+	}
+	return ""
+}
+
+func (t Table[S, E]) byClock(v Move[S, E]) bool {
+	return slices.ContainsFunc(t.States, func(s State[S, E]) bool { return s.Within != nil && s.Within.Fires == v.On })
 }
 
 func (s State[S, E]) deadlineCell() string {
@@ -96,6 +136,13 @@ func termText(t calendar.Term) string {
 	return text
 }
 
+func clockCell[S, E ~string](v Move[S, E]) string {
+	if v.Extend == nil {
+		return string(v.Clock)
+	}
+	return string(v.Clock) + ", later by " + termText(*v.Extend)
+}
+
 func (s State[S, E]) checkCell() string {
 	if s.Check == nil {
 		return ""
@@ -116,15 +163,17 @@ func (s State[S, E]) marks() string {
 	return strings.Join(marks, ", ")
 }
 
-func joined[S ~string](all []S) string {
+func texts[N ~string](all []N) []string {
 	names := make([]string, len(all))
 	for i, s := range all {
 		names[i] = string(s)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
-func effects(all []Effect) string {
+func joined[N ~string](all []N) string { return strings.Join(texts(all), ", ") }
+
+func effectTexts(all []Effect) []string {
 	names := make([]string, len(all))
 	for i, e := range all {
 		names[i] = e.Name
@@ -132,5 +181,5 @@ func effects(all []Effect) string {
 			names[i] += "(" + e.Arg + ")"
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }

@@ -28,6 +28,37 @@
 //	// out with the new state, in one transaction.
 //
 // Nothing happens inside Fire, so a machine can be tested, drawn and explored
-// without a database. A deadline is the clock's alone, and belongs to one entry
-// into a state: when the case has moved on, or has come back, it cannot fire.
+// without a database. step.Record is what to keep of the step for good.
+//
+// # Deadlines
+//
+// A state's Within starts to run when the state is entered. Its caller stores
+// step.Running and, when it is due, fires the event with the Moment's Fired. Such
+// an event is the clock's alone, and belongs to one entry into a state: when the
+// case has moved on, or has come back, it cannot fire. Once a deadline has passed,
+// nothing but its own event is possible, however late the clock comes by.
+//
+// A move may let the deadline stand still ([Suspend]), let it go on with the days
+// that were left ([Continue]), or put it off (Extend):
+//
+//	{On: "ask", From: []State{"review"}, To: "suspended", Clock: lifecycle.Suspend},
+//	{On: "answer", From: []State{"suspended"}, To: "review", Clock: lifecycle.Continue},
+//
+// # Explaining
+//
+// [Machine.Options] says which events are possible now and why the others are not.
+// A [Teller] puts that, and the timeline of a case, into words: for the citizen
+// and for the officer, in every language of a catalogue.
+//
+// # Changing a table
+//
+// A case keeps the version under which it was started. [Machine.Replay] tries a
+// draft table on recorded histories and lists the moves that it would refuse or
+// end elsewhere. A [Migration] maps old states to new; [Migration.Preview] counts
+// who would go where and who would be stranded, [CompileMigration] checks it
+// total, and the [Migrator] then decides case by case.
+//
+// [Explore] holds an invariant on everything that can happen in a table and gives
+// the shortest counterexample; [Machine.Paths] yields every path, for driving a
+// real system along them.
 package lifecycle

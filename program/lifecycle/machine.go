@@ -30,6 +30,15 @@ const (
 	CodeNotDue = "not-due"
 	// CodeStale: the deadline belongs to an earlier entry into the state.
 	CodeStale = "stale-deadline"
+	// CodeSuspended: the deadline stands still.
+	CodeSuspended = "deadline-suspended"
+	// CodeNoDeadline: the move suspends, continues or extends a deadline, but
+	// the Moment has none that runs.
+	CodeNoDeadline = "no-deadline"
+	// CodePassed: the deadline has passed, even if the clock has not come by yet.
+	CodePassed = "deadline-passed"
+	// CodeOutOfTime: the new deadline would be outside the years 1 to 9999.
+	CodeOutOfTime = "out-of-time"
 )
 
 // Moment is when, by whom and in what standing a move is decided.
@@ -41,134 +50,204 @@ type Moment struct {
 	// Entry counts the steps of the case so far: it identifies the entry into
 	// the present state.
 	Entry int64
-	// Fired is set only when the clock asks.
-	Fired *Fired
+	// Running is the deadline of the case, as its last step returned it; nil or
+	// zero if it has none. Once it has passed the case answers to the clock
+	// alone, so that nothing depends on how soon the clock comes by.
+	Running *Running
+	// Fired is set only when the clock asks: the deadline that it found to
+	// have passed.
+	Fired *Running
 }
 
-// Fired is a deadline that the clock found to have passed.
-type Fired struct {
-	// Entry is the entry into the state for which the deadline was set.
+// Running is the deadline of one case. Its caller stores it with the state.
+type Running struct {
+	// Entry is the entry into the state for which it was set.
 	Entry int64
-	// Due is the instant at which it passed.
+	// Due is the first instant after it.
 	Due time.Time
+	// Since is the instant at which it was suspended; zero while it runs.
+	Since time.Time
 }
 
-// Step is one decided move. Nothing has happened yet.
-type Step[S, E ~string] struct {
+// Row is one row of the compiled table: what a move from one state does. Rows
+// are shared by all cases: read only.
+type Row[S, E ~string] struct {
 	From, To S
 	Event    E
 	// Version of the table that decided.
 	Version int
-	// Do lists the effects to carry out, in order. It is shared: read only.
+	// Needs lists the guards that must agree.
+	Needs []string
+	// Do lists the effects to carry out, in order.
 	Do []Effect
 	// Takes and Releases follow from what the two states hold.
 	Takes, Releases []Holding
-	// Due is the instant at which the new state's deadline passes; zero if it
-	// has none.
-	Due time.Time
+	// Clock says that a deadline fires the move, and nobody else.
+	Clock bool
+}
+
+// Step is one decided move: the row of the table that applies, and the deadline
+// that runs from now on. Nothing has happened yet.
+type Step[S, E ~string] struct {
+	*Row[S, E]
+	due       int64 // microseconds since the year 1; zero without a deadline
+	suspended bool
+}
+
+// Running returns the deadline of the case after the step, with a zero Due if
+// there is none. The moment is the one for which the step was decided.
+func (s Step[S, E]) Running(at Moment) Running {
+	if s.due == 0 {
+		return Running{}
+	}
+	r := Running{Entry: at.Entry + 1, Due: fromMicros(s.due)}
+	if s.suspended {
+		r.Since = at.At
+		if at.Running != nil && !at.Running.Since.IsZero() {
+			r.Since = at.Running.Since
+		}
+	}
+	return r
 }
 
 // Machine is a compiled table. It holds no case: one machine serves all cases
 // from any goroutine.
 type Machine[S, E ~string, C any] struct {
-	table    Table[S, E]
-	holidays calendar.Holidays
-	states   map[S]int
-	events   map[E]int
-	names    []E
-	clock    []bool // by event: fired by a deadline only
-	cells    [][]compiledMove[S, C]
+	table  Table[S, E]
+	states *names[S]
+	events *names[E]
+	clock  []bool // by event: fired by a deadline only
+	width  int    // events, the width of cells
+	cells  []*cell[S, E, C]
+	starts []*calendar.Counter // by state: its deadline
+	stands []bool              // by state: a deadline may stand still
+	none   Row[S, E]           // of a refused Step
 }
 
-type compiledMove[S ~string, C any] struct {
-	to              int
-	needs           []namedGuard[C]
-	do              []Effect
-	takes, releases []Holding
-}
-
-type namedGuard[C any] struct {
-	name  string
-	guard Guard[C]
+// cell is the compiled move of one state on one event; several are linked in
+// their declared order.
+type cell[S, E ~string, C any] struct {
+	row    Row[S, E]
+	guards []Guard[C]
+	next   *cell[S, E, C]
+	timed  timing
+	plain  bool // alone, and nothing to do with time
 }
 
 // Fire decides what happens to a case in the given state when the event
 // occurs. If the move is refused it returns every reason, appended to why,
-// and a zero Step; otherwise why comes back as it was given.
+// and a Step whose Row is empty; otherwise why comes back as it was given.
 func (m *Machine[S, E, C]) Fire(state S, event E, c C, at Moment, why []Reason) (Step[S, E], []Reason) {
-	s, knownState := m.states[state]
-	e, knownEvent := m.events[event]
-	if !knownState || !knownEvent {
-		return Step[S, E]{}, append(why, Reason{Code: CodeUnknown})
+	// What follows stands in FireAt as well: to hand a Moment on costs a third
+	// of the time.
+	s, e := m.states.at(state), m.events.at(event)
+	if s < 0 || e < 0 {
+		return Step[S, E]{Row: &m.none}, append(why, Reason{Code: CodeUnknown})
 	}
-	return m.FireAt(s, e, c, at, why)
+	v := m.cells[s*m.width+e]
+	if v == nil || !v.plain || at.Running != nil {
+		return m.decide(v, e, c, at, why)
+	}
+	before := len(why)
+	for _, guard := range v.guards {
+		why = guard(c, at, why)
+	}
+	if len(why) > before {
+		return m.decide(v, e, c, at, why[:before])
+	}
+	return Step[S, E]{Row: &v.row}, why
 }
 
 // FireAt is Fire for positions that were resolved once with StateAt and
 // EventAt. A position out of range is refused.
 func (m *Machine[S, E, C]) FireAt(state, event int, c C, at Moment, why []Reason) (Step[S, E], []Reason) {
-	if state < 0 || state >= len(m.table.States) || event < 0 || event >= len(m.clock) {
-		return Step[S, E]{}, append(why, Reason{Code: CodeUnknown})
+	i := state*m.width + event
+	if uint(event) >= uint(m.width) || uint(i) >= uint(len(m.cells)) {
+		return Step[S, E]{Row: &m.none}, append(why, Reason{Code: CodeUnknown})
+	}
+	v := m.cells[i]
+	if v == nil || !v.plain || at.Running != nil {
+		return m.decide(v, event, c, at, why)
 	}
 	before := len(why)
-	if m.clock[event] {
-		if why = m.clockReasons(at, why); len(why) > before {
-			return Step[S, E]{}, why
-		}
+	for _, guard := range v.guards {
+		why = guard(c, at, why)
 	}
-	moves := m.cells[state*len(m.clock)+event]
-	if len(moves) == 0 {
-		return Step[S, E]{}, append(why, Reason{Code: CodeNoMove})
+	if len(why) > before {
+		return m.decide(v, event, c, at, why[:before])
 	}
-	for i := range moves {
-		mark := len(why)
-		why = moves[i].refusals(c, at, why)
-		if len(why) == mark {
-			return m.step(state, event, &moves[i], at), why[:before]
-		}
-	}
-	return Step[S, E]{}, why
+	return Step[S, E]{Row: &v.row}, why
 }
 
-func (m *Machine[S, E, C]) clockReasons(at Moment, why []Reason) []Reason {
+// decide is FireAt at leisure: with alternatives, deadlines and refusals.
+func (m *Machine[S, E, C]) decide(v *cell[S, E, C], event int, c C, at Moment, why []Reason) (Step[S, E], []Reason) {
+	before := len(why)
+	refused := Step[S, E]{Row: &m.none}
+	if m.clock[event] {
+		if why = clockReasons(at, why); len(why) > before {
+			return refused, why
+		}
+	}
+	if v == nil {
+		return refused, append(why, Reason{Code: CodeNoMove})
+	}
+	if !m.clock[event] && at.overdue() {
+		return refused, append(why, Reason{Code: CodePassed})
+	}
+	for ; v != nil; v = v.next {
+		mark := len(why)
+		if why = v.refusals(c, at, why); len(why) > mark {
+			continue
+		}
+		due, code := v.timed.due(at)
+		if code == "" {
+			return Step[S, E]{&v.row, due, v.timed.clock == Suspend}, why[:before]
+		}
+		why = append(why, Reason{Code: code})
+	}
+	return refused, why
+}
+
+// overdue reports whether the case's deadline has passed.
+func (at *Moment) overdue() bool {
+	r := at.Running
+	return r != nil && r.Entry == at.Entry && r.Since.IsZero() && !r.Due.IsZero() && !at.At.Before(r.Due)
+}
+
+func clockReasons(at Moment, why []Reason) []Reason {
 	switch {
 	case at.Fired == nil:
 		return append(why, Reason{Code: CodeClockOnly})
 	case at.Fired.Entry != at.Entry:
 		return append(why, Reason{Code: CodeStale})
+	case !at.Fired.Since.IsZero():
+		return append(why, Reason{Code: CodeSuspended})
 	case at.At.Before(at.Fired.Due):
 		return append(why, Reason{Code: CodeNotDue})
 	}
 	return why
 }
 
-func (v *compiledMove[S, C]) refusals(c C, at Moment, why []Reason) []Reason {
-	for i := range v.needs {
+func (v *cell[S, E, C]) refusals(c C, at Moment, why []Reason) []Reason {
+	for i, guard := range v.guards {
 		mark := len(why)
-		why = v.needs[i].guard(c, at, why)
+		why = guard(c, at, why)
 		for j := mark; j < len(why); j++ {
-			why[j].Guard = v.needs[i].name
+			why[j].Guard = v.row.Needs[i]
 		}
 	}
 	return why
 }
 
-func (m *Machine[S, E, C]) step(state, event int, v *compiledMove[S, C], at Moment) Step[S, E] {
-	to := &m.table.States[v.to]
-	step := Step[S, E]{
-		From:     m.table.States[state].State,
-		To:       to.State,
-		Event:    m.names[event],
-		Version:  m.table.Version,
-		Do:       v.do,
-		Takes:    v.takes,
-		Releases: v.releases,
+// Begin returns the deadline of a case that enters the start state at the
+// given instant, as its first entry. The error is a *calendar.TermError.
+func (m *Machine[S, E, C]) Begin(at time.Time) (Running, error) {
+	starts := m.starts[m.states.at(m.table.Start)]
+	if starts == nil {
+		return Running{}, nil
 	}
-	if to.Within != nil {
-		// Compile has tried the term: it cannot fail here.
-		step.Due, _ = to.Within.Term.Due(at.At, m.holidays)
-	}
-	return step
+	due, err := starts.Due(at)
+	return Running{Entry: 1, Due: due}, err
 }
 
 // Table returns the table that was compiled.
@@ -176,25 +255,18 @@ func (m *Machine[S, E, C]) Table() Table[S, E] { return m.table }
 
 // State returns the attributes of a state, and whether the table has it.
 func (m *Machine[S, E, C]) State(state S) (State[S, E], bool) {
-	i, ok := m.states[state]
-	if !ok {
+	i := m.states.at(state)
+	if i < 0 {
 		return State[S, E]{}, false
 	}
 	return m.table.States[i], true
 }
 
 // StateAt returns the position of a state for FireAt, or -1.
-func (m *Machine[S, E, C]) StateAt(state S) int { return position(m.states, state) }
+func (m *Machine[S, E, C]) StateAt(state S) int { return m.states.at(state) }
 
 // EventAt returns the position of an event for FireAt, or -1.
-func (m *Machine[S, E, C]) EventAt(event E) int { return position(m.events, event) }
-
-func position[K comparable](in map[K]int, key K) int {
-	if i, ok := in[key]; ok {
-		return i
-	}
-	return -1
-}
+func (m *Machine[S, E, C]) EventAt(event E) int { return m.events.at(event) }
 
 // Option is an event of a state: possible now, or refused for the reasons.
 type Option[E ~string] struct {
@@ -203,19 +275,27 @@ type Option[E ~string] struct {
 }
 
 // Options lists the events that the table has for a state, except those of
-// the clock, and says of each whether it is possible now or why not.
-func (m *Machine[S, E, C]) Options(state S, c C, at Moment) []Option[E] {
-	s, ok := m.states[state]
-	if !ok {
-		return nil
+// the clock, and says of each whether it is possible now or why not. It writes
+// into the slice that it is given, whose old contents, reasons included, are
+// used again; nil is a good start.
+func (m *Machine[S, E, C]) Options(state S, c C, at Moment, into []Option[E]) []Option[E] {
+	s := m.states.at(state)
+	into = into[:0]
+	if s < 0 {
+		return into
 	}
-	var options []Option[E]
-	for e, name := range m.names {
-		if m.clock[e] || len(m.cells[s*len(m.clock)+e]) == 0 {
+	for e, v := range m.cells[s*m.width : (s+1)*m.width] {
+		if v == nil || m.clock[e] {
 			continue
 		}
-		_, why := m.FireAt(s, e, c, at, nil)
-		options = append(options, Option[E]{Event: name, Reasons: why})
+		if len(into) < cap(into) {
+			into = into[:len(into)+1]
+		} else {
+			into = append(into, Option[E]{})
+		}
+		o := &into[len(into)-1]
+		o.Event = v.row.Event
+		_, o.Reasons = m.FireAt(s, e, c, at, o.Reasons[:0])
 	}
-	return options
+	return into
 }

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "github.com/gelombang/gelombang/program/calendar"
+import (
+	"slices"
+
+	"github.com/gelombang/gelombang/program/calendar"
+)
 
 // Table is a lifecycle as pure data: guards and effects are names. Version
 // says which edition of the table a case was started under.
@@ -10,10 +14,15 @@ type Table[S, E ~string] struct {
 	// Start is the state in which a case begins.
 	Start  S             `json:"start"`
 	States []State[S, E] `json:"states"`
-	Moves  []Move[S, E]  `json:"moves"`
+	// Sets names sets of states once, such as "after-acceptance". A set's name
+	// may stand in a move's From, where its states would stand.
+	Sets  map[S][]S    `json:"sets,omitempty"`
+	Moves []Move[S, E] `json:"moves"`
 	// Approval names an effect without which no payable state may be reached.
 	// Empty: the table demands none.
 	Approval string `json:"approval,omitempty"`
+	// EventTexts begins the keys of the events' citizen texts. Empty: "event.".
+	EventTexts string `json:"eventTexts,omitempty"`
 }
 
 // State is one row of the table of states and their attributes.
@@ -74,7 +83,8 @@ type Check[E ~string] struct {
 // Move is one row of the table of moves: on the event, from any of the
 // states, to another, if every guard in Needs agrees.
 type Move[S, E ~string] struct {
-	On    E        `json:"on"`
+	On E `json:"on"`
+	// From lists states, and sets of states.
 	From  []S      `json:"from"`
 	To    S        `json:"to"`
 	Needs []string `json:"needs,omitempty"`
@@ -82,6 +92,11 @@ type Move[S, E ~string] struct {
 	// Order ranks several moves for the same state and event: the lowest
 	// whose guards agree is taken. Zero where there is only one.
 	Order int `json:"order,omitempty"`
+	// Clock says what becomes of the deadline that runs. Empty: it ends, and
+	// the one of the new state begins.
+	Clock Clock `json:"clock,omitempty"`
+	// Extend, with Continue, makes the deadline later by a term.
+	Extend *calendar.Term `json:"extend,omitempty"`
 }
 
 // Effect names what follows from a move, with an argument. The machine hands
@@ -96,4 +111,29 @@ func (s State[S, E]) wordingKey() string {
 		return s.Wording
 	}
 	return "state." + string(s.State)
+}
+
+func (t Table[S, E]) eventKey(name E) string {
+	if t.EventTexts != "" {
+		return t.EventTexts + string(name)
+	}
+	return "event." + string(name)
+}
+
+// from returns the states that a move starts from, sets replaced by their
+// states, each once.
+func (t Table[S, E]) from(v Move[S, E]) []S {
+	var states []S
+	for _, name := range v.From {
+		members, isSet := t.Sets[name]
+		if !isSet {
+			members = []S{name}
+		}
+		for _, s := range members {
+			if !slices.Contains(states, s) {
+				states = append(states, s)
+			}
+		}
+	}
+	return states
 }

@@ -406,13 +406,18 @@ func (s *suite) filters() {
 	}
 }
 
+// application is the n-th applicant's row in wave 4.
+func application(n byte, state string, due any) program.Row {
+	return program.Row{Table: program.TableApplications, Values: []any{int64(4), id(n), state, int64(1), int64(0), due,
+		id(n), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}, nil, nil}}
+}
+
 func (s *suite) secondIndex() {
 	wave := program.Row{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}}
 	rows := []program.Row{wave}
 	for n, due := range []any{int64(30), nil, int64(10), int64(20)} {
 		rows = append(rows, applicant(byte(n), 0))
-		rows = append(rows, program.Row{Table: program.TableApplications, Values: []any{int64(4), id(byte(n)), "joined", int64(1), int64(0), due,
-			id(byte(n)), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}}})
+		rows = append(rows, application(byte(n), "joined", due))
 	}
 	s.done(program.Change{Rows: rows})
 	scan := program.Scan{Table: program.TableApplications, Index: 1, Below: int64(30), Limit: 1}
@@ -450,7 +455,7 @@ func (s *suite) unique() {
 	s.done(program.Change{Rows: []program.Row{
 		{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}},
 		applicant(1, 0),
-		{Table: program.TableApplications, Values: []any{int64(4), id(1), "reviewed", int64(1), int64(0), nil, id(1), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}}},
+		application(1, "reviewed", nil),
 		{Table: program.TableEntitlements, Values: []any{"incentive", int64(1), int64(4), id(1), int64(100), "IDR", int64(0), int64(0)}},
 		batch(1), batch(2), payment(1, 1, 1, "created", 0),
 	}})

@@ -16,7 +16,10 @@ import (
 func TestSQLAllowsTheStatesOfTheTables(t *testing.T) {
 	ddl, err := migrations.ReadFile("migrations/0001.sql")
 	require.NoError(t, err)
-	var waves, batches, payments []string
+	var registrations, waves, batches, payments []string
+	for _, s := range program.RegistrationTable().States {
+		registrations = append(registrations, string(s.State))
+	}
 	for _, s := range program.WaveTable().States {
 		waves = append(waves, string(s.State))
 	}
@@ -26,7 +29,7 @@ func TestSQLAllowsTheStatesOfTheTables(t *testing.T) {
 	for _, s := range payment.Table().States {
 		payments = append(payments, string(s.State))
 	}
-	for table, want := range map[string][]string{"waves": waves, "batches": batches, "payments": payments} {
+	for table, want := range map[string][]string{"applicants": registrations, "waves": waves, "batches": batches, "payments": payments} {
 		found := regexp.MustCompile(`(?s)CREATE TABLE ` + table + ` \(.*?state +TEXT NOT NULL CHECK \(state IN\s*\(([^)]*)\)`).FindSubmatch(ddl)
 		require.NotNil(t, found, table)
 		got := strings.Split(strings.ReplaceAll(string(found[1]), "'", ""), ",")

@@ -3,6 +3,7 @@ package wording
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 
@@ -70,4 +71,22 @@ func readsIndonesian(lang string) bool {
 func isIndonesian(tag language.Tag) bool {
 	base, _ := tag.Base()
 	return base.String() == "id" || base.String() == "ms"
+}
+
+// Minute writes an instant to the minute, as a clock in loc shows it: "22
+// September 2021 pukul 23.59 WIB" for readers of Indonesian (and Malay), "22
+// September 2021, 23:59 WIB" for all others. A nil loc is UTC.
+func Minute(lang string, t time.Time, loc *time.Location) string {
+	if loc == nil {
+		loc = time.UTC
+	}
+	layout, joint := "15:04 MST", ", "
+	if readsIndonesian(lang) {
+		layout, joint = "15.04 MST", " pukul "
+	}
+	date := Date(lang, calendar.DateOf(t, loc))
+	if date == "" {
+		return ""
+	}
+	return date + joint + t.In(loc).Format(layout)
 }

@@ -53,9 +53,13 @@ CREATE TABLE applications (
   seat_state TEXT CHECK (seat_state IN ('held','granted','returned')),
   decision   {bytes},
   trail      {bytes} NOT NULL,
+  paused_due   {int},
+  paused_since {int},
   version    {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (wave, applicant),
-  CHECK ((seat IS NULL) = (seat_state IS NULL))
+  CHECK ((seat IS NULL) = (seat_state IS NULL)),
+  CHECK ((paused_due IS NULL) = (paused_since IS NULL)),
+  CHECK (due IS NULL OR paused_due IS NULL)
 ) {keyed};
 CREATE INDEX applications_due ON applications (due, wave, applicant) WHERE due IS NOT NULL;
 

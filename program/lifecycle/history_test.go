@@ -1,0 +1,202 @@
+package lifecycle_test
+
+import (
+	"iter"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gelombang/gelombang/program/calendar"
+	"github.com/gelombang/gelombang/program/lifecycle"
+)
+
+// histories are two recorded cases: one granted by silence, one decided late.
+func histories(t testing.TB) [][]lifecycle.Record[state, event] {
+	m := permitMachine(t)
+	silent := begin(t, m, wib(9, 1, 9))
+	require.Empty(t, silent.fire(wib(9, 1, 9), "screening", "complete", permitFile{}))
+	require.Empty(t, silent.tick(wib(9, 22, 3), permitFile{}))
+	late := begin(t, m, wib(9, 1, 9))
+	for _, on := range []event{"complete", "ask", "answer", "reject", "appeal", "uphold"} {
+		require.Empty(t, late.fire(wib(9, 13+len(late.history), 9), "officer-7", on, permitFile{}), on)
+	}
+	return [][]lifecycle.Record[state, event]{silent.history, late.history}
+}
+
+func replay(t testing.TB, draft table, history []lifecycle.Record[state, event]) []lifecycle.Difference[state, event] {
+	m, err := lifecycle.Compile(draft, permitGuards(), lifecycle.CompileOptions{})
+	require.NoError(t, err)
+	return m.Replay(history, func(lifecycle.Record[state, event]) permitFile { return permitFile{} })
+}
+
+func TestHistoriesReplayOnTheirOwnTableWithoutDifference(t *testing.T) {
+	for _, history := range histories(t) {
+		require.Empty(t, replay(t, permit(), history))
+	}
+}
+
+func TestADraftTableIsTriedOnHistories(t *testing.T) {
+	both := histories(t)
+	for name, try := range map[string]struct {
+		edit    func(*table)
+		history int
+		index   int
+		to      state
+		code    string
+	}{
+		"a longer term: the silence would not have granted": {func(b *table) { b.States[1].Within.Term.BusinessDays = 20 }, 0, 2, "", lifecycle.CodeNotDue},
+		"a shorter appeal: it would have come too late": {func(b *table) {
+			b.States[4].Within = &lifecycle.Deadline[event]{Fires: "appeal-lapsed", Term: calendar.Term{Days: 1, CountStart: true, Until: "12:00", Zone: "Asia/Jakarta"}}
+		}, 1, 5, "", lifecycle.CodePassed},
+		"no appeal any more":     {func(b *table) { b.Moves[10].On = "plead" }, 1, 5, "", lifecycle.CodeUnknown},
+		"an appeal goes back":    {func(b *table) { b.Moves[12].To = "closed" }, 1, 6, "closed", ""},
+		"a new guard for asking": {func(b *table) { b.Moves[3].Needs = []string{"inspected"} }, 1, 2, "", "not-inspected"},
+		"another beginning": {func(b *table) {
+			b.Start = "review"
+			b.States = b.States[1:]
+			b.Sets["pending"] = b.Sets["pending"][1:]
+			b.Moves = b.Moves[1:]
+		}, 1, 0, "review", ""},
+	} {
+		draft := permit()
+		try.edit(&draft)
+		found := replay(t, draft, both[try.history])
+		require.NotEmpty(t, found, name)
+		require.Equal(t, try.index, found[0].Index, name)
+		require.Equal(t, try.to, found[0].To, name)
+		if try.code != "" {
+			require.Equal(t, try.code, found[0].Why[0].Code, name)
+		}
+		if name != "another beginning" { // there the state "filed" is gone, and its move with it
+			require.Len(t, found, 1, "%s: one difference hides no other, and makes none", name)
+		}
+	}
+}
+
+// permitV3 merges two states and adds one with a deadline of its own.
+func permitV3() table {
+	b := permit()
+	b.Version = 3
+	for i := range b.States {
+		if b.States[i].State == "appealed" {
+			b.States[i].State = "board"
+			b.States[i].Within = &lifecycle.Deadline[event]{Fires: "board-silent", Term: calendar.Term{Days: 60, Zone: "Asia/Jakarta"}}
+		}
+	}
+	b.Moves = slices.DeleteFunc(b.Moves, func(v lifecycle.Move[state, event]) bool { return slices.Contains(v.From, "appealed") })
+	for i := range b.Moves {
+		if b.Moves[i].To == "appealed" {
+			b.Moves[i].To = "board"
+		}
+	}
+	b.Moves = append(b.Moves,
+		lifecycle.Move[state, event]{On: "withdraw", From: []state{"pending", "board"}, To: "closed"},
+		lifecycle.Move[state, event]{On: "uphold", From: []state{"board"}, To: "granted", Do: []lifecycle.Effect{{Name: "sign"}}},
+		lifecycle.Move[state, event]{On: "dismiss", From: []state{"board"}, To: "closed"},
+		lifecycle.Move[state, event]{On: "board-silent", From: []state{"board"}, To: "closed"})
+	return b
+}
+
+func toV3() lifecycle.Migration[state] {
+	return lifecycle.Migration[state]{From: 2, To: 3, States: map[state]state{
+		"filed": "filed", "review": "review", "suspended": "suspended", "granted": "granted",
+		"rejected": "rejected", "appealed": "board", "closed": "closed",
+	}}
+}
+
+func permitV3Machine(t testing.TB) *lifecycle.Machine[state, event, permitFile] {
+	m, err := lifecycle.Compile(permitV3(), permitGuards(), lifecycle.CompileOptions{})
+	require.NoError(t, err)
+	return m
+}
+
+func TestAMigrationIsCheckedTotal(t *testing.T) {
+	m := permitV3Machine(t)
+	_, err := lifecycle.CompileMigration(toV3(), permit(), m)
+	require.NoError(t, err, "control")
+	for name, bust := range map[string]func(*lifecycle.Migration[state]){
+		`state "appealed": migration: has no new state`:                                       func(g *lifecycle.Migration[state]) { delete(g.States, "appealed") },
+		`state "review": migration: its new state "lost" is not in version 3`:                 func(g *lifecycle.Migration[state]) { g.States["review"] = "lost" },
+		`state "closed": migration: a final state becomes a final one, and only a final one`:  func(g *lifecycle.Migration[state]) { g.States["closed"] = "review" },
+		`state "appealed": migration: a final state becomes a final one, and only a final`:    func(g *lifecycle.Migration[state]) { g.States["appealed"] = "granted" },
+		`state "closed": migration: would become payable without effect "sign"`:               func(g *lifecycle.Migration[state]) { g.States["closed"] = "granted" },
+		`state "dream": migration: is not in version 2`:                                       func(g *lifecycle.Migration[state]) { g.States["dream"] = "review" },
+		`migration: migration: it leads from version 1 to 3, the tables are "permit" of vers`: func(g *lifecycle.Migration[state]) { g.From = 1 },
+	} {
+		g := toV3()
+		bust(&g)
+		_, err := lifecycle.CompileMigration(g, permit(), m)
+		var faults lifecycle.Faults
+		require.ErrorAs(t, err, &faults)
+		require.Len(t, faults, 1)
+		require.Contains(t, faults[0].String(), name)
+	}
+}
+
+// standing is a case before the migration.
+type standing struct {
+	lifecycle.Instance[state]
+	entry   int64
+	running lifecycle.Running
+}
+
+func cases() []standing {
+	due := wib(9, 22, 0)
+	at := func(id string, s state, version int) lifecycle.Instance[state] {
+		return lifecycle.Instance[state]{ID: id, State: s, Version: version}
+	}
+	return []standing{
+		{at("a", "review", 2), 4, lifecycle.Running{Entry: 4, Due: due}},
+		{at("b", "review", 2), 2, lifecycle.Running{Entry: 2, Due: due}},
+		{at("c", "appealed", 2), 5, lifecycle.Running{}},
+		{at("d", "suspended", 2), 3, lifecycle.Running{Entry: 3, Due: due, Since: wib(9, 10, 9)}},
+		{at("e", "review", 1), 2, lifecycle.Running{}},
+		{at("f", "lost", 2), 2, lifecycle.Running{}},
+	}
+}
+
+func instances() iter.Seq[lifecycle.Instance[state]] {
+	return func(yield func(lifecycle.Instance[state]) bool) {
+		for _, c := range cases() {
+			if !yield(c.Instance) {
+				return
+			}
+		}
+	}
+}
+
+func TestAMigrationIsPreviewed(t *testing.T) {
+	g := toV3()
+	delete(g.States, "suspended") // a draft that is not total
+	require.Equal(t, lifecycle.Preview[state]{
+		Flows: []lifecycle.Flow[state]{{Version: 2, From: "appealed", To: "board", Cases: 1}, {Version: 2, From: "review", To: "review", Cases: 2}},
+		Stranded: []lifecycle.Flow[state]{{Version: 1, From: "review", Cases: 1}, {Version: 2, From: "lost", Cases: 1},
+			{Version: 2, From: "suspended", Cases: 1}},
+		Cases: []string{"d", "e", "f"},
+	}, g.Preview(instances()))
+}
+
+func TestAMigrationMovesCasesWithTheirDeadlines(t *testing.T) {
+	x, err := lifecycle.CompileMigration(toV3(), permit(), permitV3Machine(t))
+	require.NoError(t, err)
+	moved := map[string]lifecycle.Running{}
+	for _, c := range cases() {
+		at := lifecycle.Moment{At: wib(9, 15, 9), Actor: "migration", Entry: c.entry, Running: &c.running}
+		step, why := x.Step(c.Instance, at)
+		if len(why) > 0 {
+			require.Equal(t, []lifecycle.Reason{{Code: lifecycle.CodeUnknown}}, why)
+			require.Contains(t, []string{"e", "f"}, c.ID)
+			continue
+		}
+		require.Equal(t, 3, step.Version)
+		require.Equal(t, toV3().States[c.State], step.To)
+		moved[c.ID] = step.Running(at)
+	}
+	require.Equal(t, map[string]lifecycle.Running{
+		"a": {Entry: 5, Due: wib(9, 22, 0)}, // a deadline that runs goes on
+		"b": {Entry: 3, Due: wib(9, 22, 0)},
+		"c": {Entry: 6, Due: wib(11, 15, 0)},                      // a case without one gets the new state's
+		"d": {Entry: 4, Due: wib(9, 22, 0), Since: wib(9, 10, 9)}, // one that stands still goes on standing
+	}, moved)
+}

@@ -1,0 +1,105 @@
+package lifecycle
+
+import "time"
+
+// Record is one step of a case as it is kept for good: what happened, when, by
+// whom, under which version, and what followed from it. It has no personal data
+// if actors and events have none.
+type Record[S, E ~string] struct {
+	// Entry is the number of the step: 1 for the entry into the start state.
+	Entry   int64     `json:"entry"`
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor,omitempty"`
+	Version int       `json:"version"`
+	// Event and From are empty for the entry into the start state.
+	Event E `json:"event,omitempty"`
+	From  S `json:"from,omitempty"`
+	To    S `json:"to"`
+	// Needs lists the guards that agreed.
+	Needs    []string  `json:"needs,omitempty"`
+	Do       []Effect  `json:"do,omitempty"`
+	Takes    []Holding `json:"takes,omitempty"`
+	Releases []Holding `json:"releases,omitempty"`
+	// Due and Since are those of the deadline after the step.
+	Due   time.Time `json:"due,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Record returns the step as it is kept. The moment is the one for which it was
+// decided.
+func (s Step[S, E]) Record(at Moment) Record[S, E] {
+	if s.Row == nil {
+		return Record[S, E]{}
+	}
+	running := s.Running(at)
+	return Record[S, E]{
+		Entry: at.Entry + 1, At: at.At.UTC(), Actor: at.Actor, Version: s.Version,
+		Event: s.Event, From: s.From, To: s.To, Needs: s.Needs, Do: s.Do, Takes: s.Takes, Releases: s.Releases,
+		Due: running.Due, Since: running.Since,
+	}
+}
+
+// Difference is a recorded move that this machine would not have made, or that
+// it would have ended elsewhere.
+type Difference[S, E ~string] struct {
+	// Index of the record in the history.
+	Index  int
+	Record Record[S, E]
+	// To is where the move would end; empty if it is refused.
+	To S
+	// Why lists the reasons of a refusal.
+	Why []Reason
+}
+
+// Replay decides a recorded history of one case again and lists what would now
+// be different: for trying a draft table on real histories. Every record is
+// judged from the state that was recorded, so one difference hides no other.
+// Deadlines are those of this machine: a move that was made after a deadline
+// that is now shorter is refused with CodePassed, and a deadline that is now
+// longer, and was recorded as passed, with CodeNotDue. caseAt returns the case
+// as the guards saw it at a record.
+func (m *Machine[S, E, C]) Replay(history []Record[S, E], caseAt func(Record[S, E]) C) []Difference[S, E] {
+	var all []Difference[S, E]
+	var running Running
+	for i, r := range history {
+		if r.Event == "" {
+			if r.To != m.table.Start {
+				all = append(all, Difference[S, E]{Index: i, Record: r, To: m.table.Start})
+			}
+			running = m.entered(r)
+			continue
+		}
+		at := Moment{At: r.At, Actor: r.Actor, Entry: r.Entry - 1, Running: &running}
+		step, why := m.again(r, caseAt(r), at)
+		if len(why) > 0 || step.To != r.To {
+			all = append(all, Difference[S, E]{Index: i, Record: r, To: step.To, Why: why})
+			running = m.entered(r)
+			continue
+		}
+		running = step.Running(at)
+	}
+	return all
+}
+
+// again decides a record once more, with the deadline that would have run.
+func (m *Machine[S, E, C]) again(r Record[S, E], c C, at Moment) (Step[S, E], []Reason) {
+	e := m.events.at(r.Event)
+	if e >= 0 && m.clock[e] {
+		at.Fired = at.Running
+	}
+	return m.Fire(r.From, r.Event, c, at, nil)
+}
+
+// entered returns the deadline that runs after a record, as if its state had
+// been entered anew.
+func (m *Machine[S, E, C]) entered(r Record[S, E]) Running {
+	s := m.states.at(r.To)
+	if s < 0 || m.starts[s] == nil {
+		return Running{Entry: r.Entry, Due: r.Due, Since: r.Since}
+	}
+	due, err := m.starts[s].Due(r.At)
+	if err != nil {
+		return Running{}
+	}
+	return Running{Entry: r.Entry, Due: due}
+}
