@@ -3,8 +3,8 @@ package eligibility
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"slices"
+	"time"
 
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/wording"
@@ -13,27 +13,17 @@ import (
 // Compiled is a policy ready to decide about an E. It never changes and may be used
 // by any number of goroutines.
 type Compiled[E any] struct {
-	policy string
-	digest string
-	stages []string
-	facts  []fact[E]
-	index  map[string]int
-	rules  []compiledRule
-	texts  *wording.Catalogue
-}
-
-type compiledRule struct {
-	info *ruleInfo
-	rule Rule
-}
-
-// ruleInfo is what a finding needs of its rule.
-type ruleInfo struct {
-	code    string
-	basis   Basis
-	require Condition
-	kind    kind // of the fact, when the rule is one comparison
-	texts   map[string]ruleTexts
+	policy   Policy
+	digest   string
+	stages   []string
+	zone     *time.Location
+	schema   *Schema[E]
+	facts    []fact[E]
+	about    *dictionaries
+	editions []edition
+	groups   [][]int
+	infos    []*ruleInfo // of the rules without parameters
+	texts    *wording.Catalogue
 }
 
 // Options are what a policy may add. The zero Options are useful.
@@ -48,7 +38,7 @@ type Options struct {
 }
 
 // Compile checks a policy against a schema and makes it ready. All faults are
-// reported, each a *Fault, joined.
+// reported, each a *Fault, joined. The policy's cases are not run: see Load.
 func Compile[E any](s *Schema[E], p Policy, o *Options) (*Compiled[E], error) {
 	if o == nil {
 		o = &Options{}
@@ -60,88 +50,132 @@ func Compile[E any](s *Schema[E], p Policy, o *Options) (*Compiled[E], error) {
 	if stages == nil {
 		stages = Stages()
 	}
-	faults := append(slices.Clone(s.faults), checkRules(s, p, stages)...)
-	texts, textFaults := compileTexts(s, p, o.Texts)
+	c := &Compiled[E]{policy: p, stages: slices.Clone(stages), schema: s, facts: slices.Clone(s.facts), about: s.known()}
+	c.policy.Rules, c.policy.Params, c.policy.Cases = slices.Clone(p.Rules), slices.Clone(p.Params), nil
+	faults := append(slices.Clone(s.faults), c.about.checkPolicy(&p, stages)...)
+	var textFaults []Fault
+	c.texts, textFaults = compileTexts(c.about, &p, o.Texts)
 	faults = append(faults, textFaults...)
 	if len(faults) > 0 {
 		return nil, joined(faults)
 	}
-	c := &Compiled[E]{policy: p.Name, stages: slices.Clone(stages), facts: slices.Clone(s.facts), index: maps.Clone(s.index), texts: texts}
-	c.digest = digest(s, p)
-	for i, r := range p.Rules {
-		info := &ruleInfo{code: r.Code, basis: r.Basis, require: r.Require}
-		if f, ok := s.index[r.Require.fact]; ok {
-			info.kind = s.facts[f].kind
-		}
-		var err error
-		if info.texts, err = renderRule(s, texts, r); err != nil {
-			faults = append(faults, Fault{"rules" + at(i), "texts", err.Error()})
-		}
-		r.At = slices.Clone(r.At)
-		c.rules = append(c.rules, compiledRule{info, r})
-	}
-	if len(faults) > 0 {
-		return nil, joined(faults)
+	if err := c.prepare(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// Digest is the SHA-256, in hex, of the canonical JSON of the policy and of the facts
-// it uses, with their sources and how old an answer may be. Two policies with one
-// digest decide alike, given getters that do.
+// prepare does what is the same for every plan.
+func (c *Compiled[E]) prepare() error {
+	c.digest = c.about.digest(&c.policy)
+	var err error
+	if c.zone, err = calendar.Zone(c.policy.Zone); err != nil {
+		return joined([]Fault{{"zone", "zone", err.Error()}})
+	}
+	c.editions = c.policy.ruleEditions()
+	c.groups = byCode(c.editions)
+	var faults []Fault
+	for i := range c.policy.Rules {
+		info, err := c.info(i, calendar.Date{}, calendar.Date{})
+		if err != nil {
+			faults = append(faults, Fault{"rules" + at(i), "texts", err.Error()})
+		}
+		c.infos = append(c.infos, info)
+	}
+	return joined(faults)
+}
+
+// info describes a rule with its parameters of a day. A rule without any is
+// described once.
+func (c *Compiled[E]) info(i int, legal, known calendar.Date) (*ruleInfo, error) {
+	r := &c.policy.Rules[i]
+	if i < len(c.infos) && !c.infos[i].byParam() {
+		return c.infos[i], nil
+	}
+	info := &ruleInfo{code: r.Code, severity: r.Severity, basis: r.Basis, require: r.Require}
+	if settled, used, ok := c.policy.settled(r.Require, legal, known); ok {
+		info.require, info.params = settled, used
+	}
+	var err error
+	info.texts, err = renderRule(c.about, c.texts, info)
+	return info, err
+}
+
+func (r *ruleInfo) byParam() bool {
+	found := len(r.params) > 0
+	r.require.leaves(func(leaf *Condition) { found = found || leaf.param != "" })
+	return found
+}
+
+// Digest is the SHA-256, in hex, of the canonical JSON of the policy without its cases
+// and of the facts it uses, with their sources and how old an answer may be. Two
+// policies with one digest decide alike, given getters that do.
 func (c *Compiled[E]) Digest() string { return c.digest }
 
-func digest[E any](s *Schema[E], p Policy) string {
+// LegalDate returns the day that a calendar in the policy's zone shows at an instant.
+func (c *Compiled[E]) LegalDate(at time.Time) calendar.Date { return calendar.DateOf(at, c.zone) }
+
+func (d *dictionaries) digest(p *Policy) string {
 	facts := map[string]any{}
-	for _, r := range p.Rules {
-		s.describe(r.Require, facts)
+	for i := range p.Rules {
+		p.Rules[i].Require.leaves(func(leaf *Condition) { d.describe(d.index[leaf.fact], facts) })
 	}
-	sum := sha256.Sum256(canonical(map[string]any{"facts": facts, "policy": p.tree()}))
+	tree := p.tree()
+	delete(tree, "cases")
+	sum := sha256.Sum256(canonical(map[string]any{"facts": facts, "policy": tree}))
 	return hex.EncodeToString(sum[:])
 }
 
-func (s *Schema[E]) describe(c Condition, facts map[string]any) {
-	for _, part := range c.of {
-		s.describe(part, facts)
-	}
-	i, ok := s.index[c.fact]
-	if !ok || c.op >= opAll {
-		return
-	}
-	f := &s.facts[i]
+func (d *dictionaries) describe(i int, facts map[string]any) {
+	f := &d.facts[i]
 	about := map[string]any{"kind": kinds[f.kind]}
-	if f.kind == codeKind {
+	if len(f.codes) > 0 {
 		about["codes"] = codeSet(f.codes)
 	}
-	if f.kind == evidenceKind {
+	if f.currency.Code != "" {
+		about["currency"], about["digits"] = f.currency.Code, f.currency.Digits
+	}
+	if f.source != "" {
 		about["source"], about["max_days"] = f.source, f.maxDays
 	}
 	facts[f.name] = about
+	asks := []string{}
+	for _, named := range f.asks {
+		asks = append(asks, d.facts[named].name)
+		d.describe(named, facts)
+	}
+	if f.kind == goKind {
+		about["facts"] = asks
+	}
 }
 
-// Plan is the rules of one stage in force on one day, with every age and every
-// freshness turned into a date. It decides without allocating. It may be used by
-// any number of goroutines, each with its own Decision.
-type Plan[E any] struct {
-	policy, digest, stage string
-	asOf                  calendar.Date
-	rules                 []*ruleInfo
-	roots                 []node[E]
-}
-
-// Plan returns the rules of the stage that are in force on asOf. Without any, as for a
-// stage or a date that does not exist, its decisions are Pending without findings.
-func (c *Compiled[E]) Plan(stage string, asOf calendar.Date) *Plan[E] {
-	p := &Plan[E]{policy: c.policy, digest: c.digest, stage: stage, asOf: asOf}
-	if !asOf.Valid() {
+// plan resolves the rules of a stage for a day.
+func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
+	p := &plan{policy: c.policy.Name, digest: c.digest, stage: stage, asOf: legal, facts: c.about}
+	if !legal.Valid() {
 		return p
 	}
-	for i := range c.rules {
-		r := &c.rules[i]
-		if r.rule.inForce(asOf) && slices.Contains(r.rule.At, stage) {
-			p.rules = append(p.rules, r.info)
-			p.roots = append(p.roots, resolve(c.facts, c.index, r.rule.Require, asOf))
+	b := newBuilder()
+	for _, group := range c.groups {
+		i := choose(pick(c.editions, group), legal, known)
+		if i < 0 {
+			continue
+		}
+		if !slices.Contains(c.policy.Rules[group[i]].At, stage) {
+			continue
+		}
+		info, _ := c.info(group[i], legal, known) // only its texts can fail, and prepare has tried them
+		node := b.add(c.about, info.require, legal, false)
+		p.rules, p.roots = append(p.rules, info), append(p.roots, node)
+	}
+	p.program = b.finish(p.roots)
+	var bars []int32
+	for i, info := range p.rules {
+		if info.severity == Bar {
+			bars = append(bars, p.roots[i])
 		}
 	}
+	p.bars = setOf(bars)
+	p.reads = p.readBy(c.about)
 	return p
 }

@@ -12,12 +12,15 @@ import (
 // same result. The zero Condition is refused by Compile.
 //
 // Conditions follow Kleene's logic: a comparison with an unknown fact is unknown, and a
-// combination is unknown when its unknown parts could still turn it.
+// combination is unknown when its unknown parts could still turn it. A comparison
+// with a fact that does not apply fails.
 type Condition struct {
 	op        op
 	fact      string
 	yes       bool
 	low, high int64
+	currency  string // of a limit in money
+	param     string // the limit is that of a parameter
 	day       calendar.Date
 	codes     []string
 	of        []Condition
@@ -33,33 +36,42 @@ const (
 	opAtMost
 	opBetween
 	opIn
+	opHasAny
+	opHasAll
 	opKnown
 	opOnOrAfter
 	opOnOrBefore
 	opAgeAtLeast
 	opAgeAtMost
+	opHolds
 	opAll
 	opAny
 	opNot
 	opNOf
 )
 
-var opNames = [...]string{"", "is", "equals", "at_least", "at_most", "between", "in", "known", "on_or_after", "on_or_before", "age_at_least", "age_at_most", "all", "any", "not", "n_of"}
+var opNames = [...]string{"", "is", "equals", "at_least", "at_most", "between", "in", "has_any", "has_all", "known",
+	"on_or_after", "on_or_before", "age_at_least", "age_at_most", "holds", "all", "any", "not", "n_of"}
 
 // Facts returns the names of the facts that the condition asks, each once.
 func (c Condition) Facts() []string {
 	var names []string
-	if c.fact != "" {
-		names = append(names, c.fact)
-	}
-	for _, part := range c.of {
-		for _, name := range part.Facts() {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+	c.leaves(func(leaf *Condition) {
+		if !slices.Contains(names, leaf.fact) {
+			names = append(names, leaf.fact)
 		}
-	}
+	})
 	return names
+}
+
+// leaves calls each for every comparison in the condition.
+func (c *Condition) leaves(each func(*Condition)) {
+	if c.op < opAll {
+		each(c)
+	}
+	for i := range c.of {
+		c.of[i].leaves(each)
+	}
 }
 
 // Fact is the part that the facts of all kinds share.
@@ -77,23 +89,67 @@ type BoolFact struct{ Fact }
 // Is holds when the fact has the value want.
 func (f BoolFact) Is(want bool) Condition { return Condition{op: opIs, fact: f.name, yes: want} }
 
-// IntFact builds conditions on a number or an amount.
+// IntFact builds conditions on a number.
 type IntFact struct{ Fact }
 
 // Equals holds when the value is n.
-func (f IntFact) Equals(n int64) Condition { return f.compare(opEquals, n, n) }
+func (f IntFact) Equals(n int64) Condition { return compare(f.Fact, "", opEquals, n, n) }
 
 // AtLeast holds when the value is n or more.
-func (f IntFact) AtLeast(n int64) Condition { return f.compare(opAtLeast, n, math.MaxInt64) }
+func (f IntFact) AtLeast(n int64) Condition { return compare(f.Fact, "", opAtLeast, n, math.MaxInt64) }
 
 // AtMost holds when the value is n or less.
-func (f IntFact) AtMost(n int64) Condition { return f.compare(opAtMost, math.MinInt64, n) }
+func (f IntFact) AtMost(n int64) Condition { return compare(f.Fact, "", opAtMost, math.MinInt64, n) }
 
 // Between holds when the value is from low to high, both included.
-func (f IntFact) Between(low, high int64) Condition { return f.compare(opBetween, low, high) }
+func (f IntFact) Between(low, high int64) Condition {
+	return compare(f.Fact, "", opBetween, low, high)
+}
 
-func (f IntFact) compare(o op, low, high int64) Condition {
-	return Condition{op: o, fact: f.name, low: low, high: high}
+// AtLeastParam holds when the value is that of the parameter or more.
+func (f IntFact) AtLeastParam(name string) Condition { return byParam(f.Fact, opAtLeast, name) }
+
+// AtMostParam holds when the value is that of the parameter or less.
+func (f IntFact) AtMostParam(name string) Condition { return byParam(f.Fact, opAtMost, name) }
+
+// MoneyFact builds conditions on an amount, in minor units of the fact's currency.
+type MoneyFact struct {
+	Fact
+	currency string
+}
+
+// Equals holds when the amount is units.
+func (f MoneyFact) Equals(units int64) Condition {
+	return compare(f.Fact, f.currency, opEquals, units, units)
+}
+
+// AtLeast holds when the amount is units or more.
+func (f MoneyFact) AtLeast(units int64) Condition {
+	return compare(f.Fact, f.currency, opAtLeast, units, math.MaxInt64)
+}
+
+// AtMost holds when the amount is units or less.
+func (f MoneyFact) AtMost(units int64) Condition {
+	return compare(f.Fact, f.currency, opAtMost, math.MinInt64, units)
+}
+
+// Between holds when the amount is from low to high, both included.
+func (f MoneyFact) Between(low, high int64) Condition {
+	return compare(f.Fact, f.currency, opBetween, low, high)
+}
+
+// AtLeastParam holds when the amount is that of the parameter or more.
+func (f MoneyFact) AtLeastParam(name string) Condition { return byParam(f.Fact, opAtLeast, name) }
+
+// AtMostParam holds when the amount is that of the parameter or less.
+func (f MoneyFact) AtMostParam(name string) Condition { return byParam(f.Fact, opAtMost, name) }
+
+func compare(f Fact, currency string, o op, low, high int64) Condition {
+	return Condition{op: o, fact: f.name, low: low, high: high, currency: currency}
+}
+
+func byParam(f Fact, o op, name string) Condition {
+	return Condition{op: o, fact: f.name, param: name}
 }
 
 // DateFact builds conditions on a date.
@@ -110,16 +166,22 @@ func (f DateFact) OnOrBefore(day calendar.Date) Condition {
 }
 
 // AgeAtLeast holds when someone born on the date has completed the years on the
-// decision's as-of date (see calendar.Date.AgeAt).
+// decision's legal date (see calendar.Date.AgeAt).
 func (f DateFact) AgeAtLeast(years int) Condition {
 	return Condition{op: opAgeAtLeast, fact: f.name, low: int64(years)}
 }
 
 // AgeAtMost holds when someone born on the date is years old or younger on the
-// as-of date.
+// legal date.
 func (f DateFact) AgeAtMost(years int) Condition {
 	return Condition{op: opAgeAtMost, fact: f.name, high: int64(years)}
 }
+
+// AgeAtLeastParam is AgeAtLeast with the years of the parameter.
+func (f DateFact) AgeAtLeastParam(name string) Condition { return byParam(f.Fact, opAgeAtLeast, name) }
+
+// AgeAtMostParam is AgeAtMost with the years of the parameter.
+func (f DateFact) AgeAtMostParam(name string) Condition { return byParam(f.Fact, opAgeAtMost, name) }
 
 // CodeFact builds conditions on a code.
 type CodeFact struct{ Fact }
@@ -128,6 +190,25 @@ type CodeFact struct{ Fact }
 func (f CodeFact) In(codes ...string) Condition {
 	return Condition{op: opIn, fact: f.name, codes: codeSet(codes)}
 }
+
+// CodesFact builds conditions on a set of codes.
+type CodesFact struct{ Fact }
+
+// HasAny holds when one or more of the codes are in the set.
+func (f CodesFact) HasAny(codes ...string) Condition {
+	return Condition{op: opHasAny, fact: f.name, codes: codeSet(codes)}
+}
+
+// HasAll holds when all of the codes are in the set.
+func (f CodesFact) HasAll(codes ...string) Condition {
+	return Condition{op: opHasAll, fact: f.name, codes: codeSet(codes)}
+}
+
+// GoFact builds the one condition on a rule in Go.
+type GoFact struct{ Fact }
+
+// Holds holds when the rule in Go says Pass.
+func (f GoFact) Holds() Condition { return Condition{op: opHolds, fact: f.name} }
 
 func codeSet(codes []string) []string {
 	set := slices.Clone(codes)
@@ -147,105 +228,4 @@ func Not(c Condition) Condition { return Condition{op: opNot, of: []Condition{c}
 // AtLeastN holds when n or more of the conditions hold; n is from 1 to their number.
 func AtLeastN(n int, of ...Condition) Condition {
 	return Condition{op: opNOf, low: int64(n), of: slices.Clone(of)}
-}
-
-const (
-	oldest = 150 // years; an age limit beyond it decides nothing
-	deep   = 32  // conditions inside conditions
-)
-
-// check reports the faults of a condition against the facts it names.
-func (s *Schema[E]) check(c Condition, path string, depth int) []Fault {
-	if depth > deep {
-		return []Fault{{path, "deep", "more than 32 conditions inside one another"}}
-	}
-	if c.op == noOp {
-		return []Fault{{path, "condition", "is missing"}}
-	}
-	if c.op >= opAll {
-		return s.checkCombination(c, path, depth)
-	}
-	i, ok := s.index[c.fact]
-	if !ok {
-		return []Fault{{path, "fact", "the schema has no fact " + quote(c.fact)}}
-	}
-	f := &s.facts[i]
-	if !suits(c.op, f.kind) {
-		return []Fault{{path, "kind", opNames[c.op] + " cannot be asked of " + quote(f.name) + ", a " + kinds[f.kind]}}
-	}
-	return checkLimit(c, f.codes, path)
-}
-
-func (s *Schema[E]) checkCombination(c Condition, path string, depth int) []Fault {
-	var faults []Fault
-	path += "." + opNames[c.op]
-	if len(c.of) == 0 {
-		faults = append(faults, Fault{path, "empty", "has no condition"})
-	}
-	if c.op == opNOf && (c.low < 1 || c.low > int64(len(c.of))) {
-		faults = append(faults, Fault{path, "range", "the number is from 1 to the number of conditions"})
-	}
-	for i, part := range c.of {
-		faults = append(faults, s.check(part, path+at(i), depth+1)...)
-	}
-	return faults
-}
-
-func suits(o op, k kind) bool {
-	switch o {
-	case opIs:
-		return k == boolKind || k == evidenceKind
-	case opEquals, opAtLeast, opAtMost, opBetween:
-		return k == intKind || k == moneyKind
-	case opIn:
-		return k == codeKind
-	case opOnOrAfter, opOnOrBefore, opAgeAtLeast, opAgeAtMost:
-		return k == dateKind
-	}
-	return o == opKnown
-}
-
-// checkLimit refuses limits that no value or every value meets: such a rule decides
-// nothing, and is a slip of the pen.
-func checkLimit(c Condition, codes []string, path string) []Fault {
-	switch c.op {
-	case opEquals, opAtLeast, opAtMost, opBetween:
-		if c.low > c.high {
-			return []Fault{{path, "range", "is empty"}}
-		}
-		if c.low == math.MinInt64 && c.high == math.MaxInt64 {
-			return []Fault{{path, "constant", "every number is in the range"}}
-		}
-	case opAgeAtLeast:
-		if c.low < 1 || c.low > oldest {
-			return []Fault{{path, "range", "an age is from 1 to 150"}}
-		}
-	case opAgeAtMost:
-		if c.high < 0 || c.high >= oldest {
-			return []Fault{{path, "range", "a greatest age is from 0 to 149"}}
-		}
-	case opOnOrAfter, opOnOrBefore:
-		if !c.day.Valid() {
-			return []Fault{{path, "date", "does not exist"}}
-		}
-	case opIn:
-		return checkCodes(c, codes, path)
-	}
-	return nil
-}
-
-func checkCodes(c Condition, codes []string, path string) []Fault {
-	var faults []Fault
-	for _, code := range c.codes {
-		if !slices.Contains(codes, code) {
-			faults = append(faults, Fault{path, "code", quote(code) + " is not a code of " + quote(c.fact)})
-		}
-	}
-	if len(c.codes) == 0 {
-		faults = append(faults, Fault{path, "empty", "has no code"})
-	}
-	if len(faults) == 0 && len(c.codes) == len(codes) {
-		faults = append(faults, Fault{path, "constant", "every code is in the list; use known"})
-	}
-	return faults
 }

@@ -12,7 +12,7 @@
 //		}
 //		return eligibility.Known(j.Birth)
 //	})
-//	student := s.Evidence("student", "dapodik", 180, func(j *Jobseeker) eligibility.Observation[bool] {
+//	student := s.Source("dapodik", 180).Bool("student", func(j *Jobseeker) eligibility.Observation[bool] {
 //		return j.Studies
 //	})
 //	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
@@ -26,7 +26,7 @@
 //	d := compiled.Decide(&Jobseeker{Birth: calendar.Of(2004, 1, 1)}, "join", calendar.Of(2020, 8, 8))
 //	fmt.Println(d)
 //	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
-//	fmt.Println(compiled.Reason("en", d.Findings[0]))
+//	fmt.Println(compiled.Reason("en", d.Finding(0)))
 //	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
 //
 // Every rule is asked, in Kleene's three-valued logic. A rule that fails makes the
@@ -34,10 +34,21 @@
 // pending, with the evidence to ask for; otherwise the person is eligible. Someone
 // of whom nothing is known is always pending.
 //
-// The as-of date is the legal date: it chooses the rules in force, and ages and the
-// freshness of evidence are counted to it. Nothing reads a clock.
+// The as-of date is the legal date: it chooses the rules and the values of
+// parameters in force, and ages and the freshness of evidence are counted to it.
+// PlanKnown decides again with what was known on an earlier day. Nothing reads a
+// clock; LegalDate turns an instant into a day of the policy's zone.
 //
 // A policy can also be read from JSON (ParsePolicy), which gives the same value as
-// building it in Go and so the same Digest. To decide about many people, make a
-// Plan once and give it one Decision to overwrite: that allocates nothing.
+// building it in Go and so the same Digest. Load wants a policy file to carry its
+// cases: for each rule one that passes, one that fails and one that is unknown.
+// What cannot be decided is refused then and there: unknown facts and codes, empty
+// ranges, rules that can never pass or never fail, overlapping periods. A requirement
+// that no condition can express is written in Go (Schema.Go).
+//
+// To decide about many people, make a Plan once and give it one Decision to
+// overwrite: that allocates nothing. For a nation, put people into blocks of
+// columns and ask Plan.DecideBlock, Diff (who is decided otherwise by a new
+// policy, and by which rule), Coverage (which rules never fire) and Impact (what
+// another value of a parameter does).
 package eligibility

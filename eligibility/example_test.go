@@ -19,7 +19,7 @@ func Example() {
 		}
 		return eligibility.Known(j.Birth)
 	})
-	student := s.Evidence("student", "dapodik", 180, func(j *Jobseeker) eligibility.Observation[bool] {
+	student := s.Source("dapodik", 180).Bool("student", func(j *Jobseeker) eligibility.Observation[bool] {
 		return j.Studies
 	})
 	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
@@ -35,10 +35,33 @@ func Example() {
 	}
 	d := compiled.Decide(&Jobseeker{Birth: calendar.Of(2004, 1, 1)}, "join", calendar.Of(2020, 8, 8))
 	fmt.Println(d)
-	fmt.Println(compiled.Reason("en", d.Findings[0]))
-	fmt.Println(compiled.Reason("id", d.Findings[1]))
+	fmt.Println(compiled.Reason("en", d.Finding(0)))
+	fmt.Println(compiled.Reason("id", d.Finding(1)))
 	// Output:
 	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
 	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
 	// Belum dapat dinilai: student: tidak. Masih diperlukan: student (belum ditanyakan; sumber: dapodik). Dasar: Perpres 76/2020, Pasal 3(4)c.
+}
+
+func ExampleDiff() {
+	type Jobseeker struct{ Birth calendar.Date }
+	s := eligibility.NewSchema[Jobseeker]()
+	birth := s.Date("birth", func(j *Jobseeker) eligibility.Value[calendar.Date] { return eligibility.Known(j.Birth) })
+	plan := func(c eligibility.Condition) *eligibility.Plan[Jobseeker] {
+		compiled, err := eligibility.Compile(s, eligibility.Policy{Name: "ages", Rules: []eligibility.Rule{
+			{Code: "age", Require: c, Basis: eligibility.WithoutArticle("an example"), At: []string{"join"}}}}, nil)
+		if err != nil {
+			fmt.Println(err)
+			return nil
+		}
+		return compiled.Plan("join", calendar.Of(2023, 2, 17))
+	}
+	people := eligibility.Population(s, []Jobseeker{{calendar.Of(1950, 1, 1)}, {calendar.Of(1990, 1, 1)}})
+	d, err := eligibility.Diff(plan(birth.AgeAtLeast(18)), plan(eligibility.All(birth.AgeAtLeast(18), birth.AgeAtMost(64))), people, func(c eligibility.Change) {
+		fmt.Println("person", c.Row, c.From, "to", c.To, "by", c.Rules)
+	})
+	fmt.Println(d.New.Eligible, "of", d.Old.Eligible, "stay eligible;", err)
+	// Output:
+	// person 0 eligible to ineligible by [age]
+	// 1 of 2 stay eligible; <nil>
 }

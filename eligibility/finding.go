@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/wording"
@@ -16,15 +15,116 @@ import (
 
 // Decision is the answer about one person at one stage, with every rule's finding. It
 // can be printed, logged and written as JSON: personal values are left out.
+//
+// A Decision keeps what was read of the person, and findings are made from it when
+// they are asked for. A copy shares that with the original: deciding into one
+// overwrites both.
 type Decision struct {
-	Policy   string
-	Digest   string // of the policy and its facts, see Compiled.Digest
-	Stage    string
-	AsOf     calendar.Date // the legal date: rules and ages are those of this day
-	Verdict  Verdict
-	Findings []Finding
+	Policy  string
+	Digest  string // of the policy and its facts, see Compiled.Digest
+	Stage   string
+	AsOf    calendar.Date // the legal date: rules and ages are those of this day
+	Verdict Verdict
 
-	missing []Missing
+	plan       *plan
+	cells      []cell
+	pass, fail []uint64 // bitsets of the plan's nodes
+}
+
+// Len returns the number of rules that were asked.
+func (d *Decision) Len() int {
+	if d.plan == nil {
+		return 0
+	}
+	return len(d.plan.roots)
+}
+
+// Rule returns the code of a rule, from 0 to Len()-1, in the order of the policy.
+func (d *Decision) Rule(i int) string { return d.plan.rules[i].code }
+
+// Outcome returns what a rule says.
+func (d *Decision) Outcome(i int) Outcome { return d.node(d.plan.roots[i]) }
+
+func (d *Decision) node(n int32) Outcome {
+	return Outcome(d.pass[n/64]>>(n%64)&1 | d.fail[n/64]>>(n%64)&1<<1)
+}
+
+// Finding returns what a rule says, with its reasons.
+func (d *Decision) Finding(i int) Finding {
+	root := d.plan.roots[i]
+	f := Finding{Outcome: d.node(root), rule: d.plan.rules[i]}
+	if f.Outcome == Undecided {
+		f.Missing = d.missing(root, nil)
+	}
+	if f.rule.require.op < opAll && f.Outcome != Undecided {
+		fact := d.plan.tests[root].fact
+		f.fact, f.value = &d.plan.facts.facts[fact], d.cells[fact]
+	}
+	return f
+}
+
+// missing walks down the undecided parts of an undecided node.
+func (d *Decision) missing(node int32, all []Missing) []Missing {
+	if combo := int(node) - len(d.plan.tests); combo >= 0 {
+		for _, part := range d.plan.combos[combo].of {
+			if d.node(part) == Undecided {
+				all = d.missing(part, all)
+			}
+		}
+		return all
+	}
+	t := &d.plan.tests[node]
+	f := &d.plan.facts.facts[t.fact]
+	if f.kind == goKind {
+		return d.missingInGo(f, all)
+	}
+	return addMissing(all, f, d.cells[t.fact])
+}
+
+// missingInGo: what is unknown of the facts that a rule in Go looks at; all of them
+// when they are known, since it could not decide with what they say.
+func (d *Decision) missingInGo(f *about, all []Missing) []Missing {
+	before := len(all)
+	for _, i := range f.asks {
+		if d.cells[i].state == unknown {
+			all = addMissing(all, &d.plan.facts.facts[i], d.cells[i])
+		}
+	}
+	if len(all) > before {
+		return all
+	}
+	for _, i := range f.asks {
+		all = addMissing(all, &d.plan.facts.facts[i], cell{cause: Conflicting})
+	}
+	return all
+}
+
+func addMissing(all []Missing, f *about, c cell) []Missing {
+	m := Missing{f.name, f.source, c.cause}
+	if slices.Contains(all, m) {
+		return all
+	}
+	return append(all, m)
+}
+
+// Findings returns what every rule says, in the order of the policy.
+func (d *Decision) Findings() []Finding {
+	all := make([]Finding, d.Len())
+	for i := range all {
+		all[i] = d.Finding(i)
+	}
+	return all
+}
+
+// Missing returns the evidence to ask for, each once, in the order of the rules.
+func (d *Decision) Missing() []Missing {
+	var all []Missing
+	for i := range d.Len() {
+		if d.plan.rules[i].severity == Bar && d.Outcome(i) == Undecided {
+			all = d.missing(d.plan.roots[i], all)
+		}
+	}
+	return all
 }
 
 // Verdict is the outcome of a decision. The zero Verdict is Pending.
@@ -91,10 +191,9 @@ type Finding struct {
 	Outcome Outcome
 	Missing []Missing // what an undecided rule still needs
 
-	rule      *ruleInfo
-	number    int64
-	code      string
-	hasActual bool
+	rule  *ruleInfo
+	fact  *about // of a rule that is one comparison
+	value cell
 }
 
 // Rule returns the rule's code.
@@ -116,7 +215,24 @@ func (f Finding) Basis() Basis {
 // ReasonKey returns the key under which the agency may word the rule, "rule.CODE".
 func (f Finding) ReasonKey() string { return "rule." + f.Rule() }
 
-// Limit returns the rule's condition; it writes itself as JSON.
+// Severity says whether the rule decides.
+func (f Finding) Severity() Severity {
+	if f.rule == nil {
+		return Bar
+	}
+	return f.rule.severity
+}
+
+// Params returns the editions of the parameters that set the rule's limits.
+func (f Finding) Params() []Param {
+	if f.rule == nil {
+		return nil
+	}
+	return slices.Clone(f.rule.params)
+}
+
+// Limit returns the rule's condition, with the values of its parameters; it writes
+// itself as JSON.
 func (f Finding) Limit() Condition {
 	if f.rule == nil {
 		return Condition{}
@@ -125,23 +241,63 @@ func (f Finding) Limit() Condition {
 }
 
 // Actual returns the person's value in words that a machine can read: "true", "17",
-// "Rp50.000", "2002-08-08", "seeker". It is personal data. ok is false when it is
-// not known, and for rules that combine several facts.
+// "Rp50.000", "2002-08-08", "seeker", "a,b". It is personal data. ok is false when
+// it is not known or does not apply, and for rules that combine several facts.
 func (f Finding) Actual() (value string, ok bool) {
-	if !f.hasActual || f.rule == nil {
+	if f.fact == nil || f.value.state != known {
 		return "", false
 	}
-	switch f.rule.kind {
-	case boolKind, evidenceKind:
-		return strconv.FormatBool(f.number == 1), true
+	n := f.value.n
+	switch f.fact.kind {
+	case boolKind:
+		return strconv.FormatBool(n == 1), true
 	case moneyKind:
-		return wording.Rupiah(f.number), true
+		return amount(f.fact.currency, n), true
 	case dateKind:
-		return calendar.Of(int(f.number>>9), time.Month(f.number>>5&15), int(f.number&31)).String(), true
+		return dayOf(n).String(), true
 	case codeKind:
-		return f.code, true
+		return f.fact.codes[n], true
+	case codesKind:
+		var codes []string
+		for i, code := range f.fact.codes {
+			if n>>i&1 == 1 {
+				codes = append(codes, code)
+			}
+		}
+		return strings.Join(codes, ","), true
+	case goKind:
+		return "", false
 	}
-	return strconv.FormatInt(f.number, 10), true
+	return strconv.FormatInt(n, 10), true
+}
+
+// amount writes minor units: rupiah in the official Indonesian style, other
+// currencies as their code and a decimal number. It is exact.
+func amount(c Currency, units int64) string {
+	scale := uint64(1)
+	for range c.Digits {
+		scale *= 10
+	}
+	sign, size := "", uint64(units)
+	if units < 0 {
+		sign, size = "-", -size
+	}
+	whole, rest := size/scale, ""
+	if c.Digits > 0 {
+		rest = fmt.Sprintf("%0*d", c.Digits, size%scale)
+	}
+	if c.Code == "IDR" {
+		text := sign + wording.Rupiah(int64(whole))
+		if strings.Trim(rest, "0") != "" {
+			text += "," + rest
+		}
+		return text
+	}
+	text := c.Code + " " + sign + strconv.FormatUint(whole, 10)
+	if rest != "" {
+		text += "." + rest
+	}
+	return text
 }
 
 // String returns the rule, the outcome and what is missing.
@@ -182,8 +338,9 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 		Outcome Outcome   `json:"outcome"`
 		Basis   any       `json:"basis"`
 		Limit   Condition `json:"limit"`
+		Notice  bool      `json:"notice,omitempty"`
 		Missing []missing `json:"missing,omitempty"`
-	}{Rule: f.Rule(), Outcome: f.Outcome, Basis: f.Basis().tree(), Limit: f.Limit()}
+	}{Rule: f.Rule(), Outcome: f.Outcome, Basis: f.Basis().tree(), Limit: f.Limit(), Notice: f.Severity() == Notice}
 	for _, m := range f.Missing {
 		out.Missing = append(out.Missing, missing(m))
 	}
@@ -194,7 +351,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 func (d Decision) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s as of %s: %s", d.Policy, d.Stage, d.AsOf, d.Verdict)
-	for _, f := range d.Findings {
+	for _, f := range d.Findings() {
 		if f.Outcome != Pass {
 			b.WriteString("; " + f.String())
 		}
@@ -219,18 +376,5 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 		AsOf     calendar.Date `json:"as_of"`
 		Verdict  Verdict       `json:"verdict"`
 		Findings []Finding     `json:"findings"`
-	}{d.Policy, d.Digest, d.Stage, d.AsOf, d.Verdict, d.Findings})
-}
-
-// Missing returns the evidence to ask for, each once, in the order of the rules.
-func (d Decision) Missing() []Missing {
-	var all []Missing
-	for _, f := range d.Findings {
-		for _, m := range f.Missing {
-			if !slices.Contains(all, m) {
-				all = append(all, m)
-			}
-		}
-	}
-	return all
+	}{d.Policy, d.Digest, d.Stage, d.AsOf, d.Verdict, d.Findings()})
 }

@@ -1,7 +1,6 @@
 package eligibility
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,26 +11,136 @@ import (
 
 // Policy is a named set of rules.
 type Policy struct {
-	Name  string // letters a to z, digits, _ and -
-	Rules []Rule
+	Name   string // letters a to z, digits, _ and -
+	Zone   string // whose days the legal dates are, "Asia/Jakarta"; "" is UTC
+	Params []Param
+	Rules  []Rule
+	Cases  []Case // see Load; they are not part of the digest
 }
 
-// Rule is one requirement with its legal basis, in force from From up to and not
-// including Until, asked at the stages in At.
+// Rule is one requirement with its legal basis, asked at the stages in At, in force
+// from From up to and not including Until.
 //
-// One code may come again with another, later period: that is how a requirement
-// changes. Two periods of one code may not overlap.
+// One code may come again as another edition with a later period: that is how a
+// requirement changes. Editions that became known on the same day may not
+// overlap. An edition that became known later takes the place of earlier ones
+// from its From on (also after its Until), for all decisions as they are known
+// from that day; decisions as they were known before stay as they were.
 type Rule struct {
-	Code    string // letters a to z, digits, _ and -
-	Require Condition
-	Basis   Basis
-	From    calendar.Date // the first day; zero: since ever
-	Until   calendar.Date // the first day no longer; zero: without end
-	At      []string      // at least one of the policy's stages
+	Code     string // letters a to z, digits, _ and -
+	Require  Condition
+	Basis    Basis
+	From     calendar.Date // the first day; zero: since ever
+	Until    calendar.Date // the first day no longer; zero: without end
+	Known    calendar.Date // the day on which the edition became known (was published); zero: since ever
+	At       []string      // at least one of the policy's stages
+	Severity Severity
 }
 
-func (r Rule) inForce(day calendar.Date) bool {
-	return !day.Before(r.From) && (r.Until.IsZero() || day.Before(r.Until))
+// Severity is what a rule's failure does. The zero Severity is Bar.
+type Severity uint8
+
+// The severities.
+const (
+	Bar    Severity = iota // the rule decides
+	Notice                 // the rule is asked and reported; it never decides
+)
+
+// String returns "bar" or "notice".
+func (s Severity) String() string {
+	if s == Notice {
+		return "notice"
+	}
+	return "bar"
+}
+
+// Param is a number that rules name instead of writing it, with a basis and periods of
+// its own: a limit that a decree adjusts while the rule stays. Editions follow
+// the same dates as a Rule's. Wherever a rule that names it is in force, an
+// edition must be.
+type Param struct {
+	Name     string // letters a to z, digits, _ and -
+	Value    int64  // years, a number, or minor units of Currency
+	Currency string // of an amount; else ""
+	Basis    Basis
+	From     calendar.Date
+	Until    calendar.Date
+	Known    calendar.Date
+}
+
+// edition is when something holds.
+type edition struct {
+	code               string
+	from, until, known calendar.Date
+}
+
+func (r *Rule) edition() edition  { return edition{r.Code, r.From, r.Until, r.Known} }
+func (p *Param) edition() edition { return edition{p.Name, p.From, p.Until, p.Known} }
+
+// choose returns which edition is in force on the legal date as it was known on
+// known (zero: as it is known last), or -1.
+func choose(editions []edition, legal, known calendar.Date) int {
+	best := -1
+	for i := range editions {
+		e := &editions[i]
+		if legal.Before(e.from) || !known.IsZero() && known.Before(e.known) {
+			continue
+		}
+		if best < 0 || later(e, &editions[best]) {
+			best = i
+		}
+	}
+	if best < 0 || !editions[best].until.IsZero() && !legal.Before(editions[best].until) {
+		return -1
+	}
+	return best
+}
+
+func later(a, b *edition) bool {
+	if a.known != b.known {
+		return b.known.Before(a.known)
+	}
+	return b.from.Before(a.from)
+}
+
+// byCode groups positions by code, in the order of first appearance.
+func byCode(editions []edition) [][]int {
+	var groups [][]int
+	group := map[string]int{}
+	for i := range editions {
+		g, ok := group[editions[i].code]
+		if !ok {
+			g = len(groups)
+			group[editions[i].code] = g
+			groups = append(groups, nil)
+		}
+		groups[g] = append(groups[g], i)
+	}
+	return groups
+}
+
+func pick(editions []edition, which []int) []edition {
+	some := make([]edition, len(which))
+	for i, k := range which {
+		some[i] = editions[k]
+	}
+	return some
+}
+
+func (p *Policy) ruleEditions() []edition {
+	all := make([]edition, len(p.Rules))
+	for i := range p.Rules {
+		all[i] = p.Rules[i].edition()
+	}
+	return all
+}
+
+func (p *Policy) paramEditions() []edition {
+	all := make([]edition, len(p.Params))
+	for i := range p.Params {
+		all[i] = p.Params[i].edition()
+	}
+	return all
 }
 
 // Basis is where a rule comes from. Make it with Article or WithoutArticle.
@@ -63,7 +172,7 @@ func Stages() []string { return []string{"join", "screen", "accept", "payout"} }
 // this package it breaks, and how.
 type Fault struct {
 	Path   string // "rules[2].require.any[0]"
-	Rule   string // "fact", "kind", "code", "range", "constant", "empty", "basis", "period", "overlap", "stage", "texts", ...
+	Rule   string // "fact", "kind", "code", "range", "constant", "empty", "basis", "period", "overlap", "gap", "stage", "case", "texts", ...
 	Detail string
 }
 
@@ -86,24 +195,55 @@ func at(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
 func quote(s string) string { return strconv.QuoteToASCII(s) }
 
-// checkRules reports the faults of the rules themselves.
-func checkRules[E any](s *Schema[E], p Policy, stages []string) []Fault {
+// checkPolicy reports the faults of a policy against the facts and stages.
+func (d *dictionaries) checkPolicy(p *Policy, stages []string) []Fault {
 	var faults []Fault
 	if !isCode(p.Name) {
 		faults = append(faults, Fault{"name", "name", "has the letters a to z, digits, _ and -"})
 	}
+	if _, err := calendar.Zone(p.Zone); err != nil {
+		faults = append(faults, Fault{"zone", "zone", err.Error()})
+	}
 	if len(p.Rules) == 0 {
 		faults = append(faults, Fault{"rules", "empty", "a policy has at least one rule"})
 	}
-	for i, r := range p.Rules {
-		path := "rules" + at(i)
-		faults = append(faults, checkRule(r, path, stages)...)
-		faults = append(faults, s.check(r.Require, path+".require", 0)...)
+	for i := range p.Params {
+		faults = append(faults, checkParam(&p.Params[i], "params"+at(i))...)
 	}
-	return append(faults, checkPeriods(p.Rules)...)
+	for i := range p.Rules {
+		path := "rules" + at(i)
+		faults = append(faults, checkRule(&p.Rules[i], path, stages)...)
+		faults = append(faults, d.checkForm(p.Rules[i].Require, path+".require", 0)...)
+	}
+	faults = append(faults, checkOverlaps("params", p.paramEditions())...)
+	faults = append(faults, checkOverlaps("rules", p.ruleEditions())...)
+	if len(faults) > 0 {
+		return faults // what follows takes the form for granted
+	}
+	for i := range p.Rules {
+		faults = append(faults, d.checkParams(p, i)...)
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	for i := range p.Rules {
+		faults = append(faults, d.checkConstant(p, i)...)
+	}
+	return faults
 }
 
-func checkRule(r Rule, path string, stages []string) []Fault {
+func checkParam(p *Param, path string) []Fault {
+	var faults []Fault
+	if !isCode(p.Name) {
+		faults = append(faults, Fault{path + ".name", "name", "has the letters a to z, digits, _ and -"})
+	}
+	if !p.Basis.valid() {
+		faults = append(faults, Fault{path + ".basis", "basis", "is an instrument with its article, or a policy without a known article"})
+	}
+	return append(faults, checkPeriod(p.edition(), path)...)
+}
+
+func checkRule(r *Rule, path string, stages []string) []Fault {
 	var faults []Fault
 	if !isCode(r.Code) {
 		faults = append(faults, Fault{path + ".code", "name", "has the letters a to z, digits, _ and -"})
@@ -111,14 +251,10 @@ func checkRule(r Rule, path string, stages []string) []Fault {
 	if !r.Basis.valid() {
 		faults = append(faults, Fault{path + ".basis", "basis", "is an instrument with its article, or a policy without a known article"})
 	}
-	for field, day := range map[string]calendar.Date{"from": r.From, "until": r.Until} {
-		if !day.IsZero() && !day.Valid() {
-			faults = append(faults, Fault{path + "." + field, "date", "does not exist"})
-		}
+	if r.Severity > Notice {
+		faults = append(faults, Fault{path + ".severity", "severity", "is bar or notice"})
 	}
-	if !r.From.IsZero() && !r.Until.IsZero() && !r.From.Before(r.Until) {
-		faults = append(faults, Fault{path + ".until", "period", "is empty: until is not after from"})
-	}
+	faults = append(faults, checkPeriod(r.edition(), path)...)
 	if len(r.At) == 0 {
 		faults = append(faults, Fault{path + ".at", "empty", "a rule is asked at one stage at least"})
 	}
@@ -133,20 +269,38 @@ func checkRule(r Rule, path string, stages []string) []Fault {
 	return faults
 }
 
-// checkPeriods: of the rules with one code, each begins when the one before has ended.
-func checkPeriods(rules []Rule) []Fault {
-	order := make([]int, len(rules))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(rules[a].Code, rules[b].Code), rules[a].From.Compare(rules[b].From))
-	})
+func checkPeriod(e edition, path string) []Fault {
 	var faults []Fault
-	for k := 1; k < len(order); k++ {
-		before, after := rules[order[k-1]], rules[order[k]]
-		if before.Code == after.Code && (before.Until.IsZero() || after.From.Before(before.Until)) {
-			faults = append(faults, Fault{"rules" + at(order[k]), "overlap", quote(after.Code) + " is already in force through rules" + at(order[k-1])})
+	for _, each := range []struct {
+		field string
+		day   calendar.Date
+	}{{"from", e.from}, {"until", e.until}, {"known", e.known}} {
+		if !each.day.IsZero() && !each.day.Valid() {
+			faults = append(faults, Fault{path + "." + each.field, "date", "does not exist"})
+		}
+	}
+	if !e.from.IsZero() && !e.until.IsZero() && !e.from.Before(e.until) {
+		faults = append(faults, Fault{path + ".until", "period", "is empty: until is not after from"})
+	}
+	return faults
+}
+
+// checkOverlaps: of the editions of one code that became known on one day, each
+// begins when the one before has ended.
+func checkOverlaps(room string, editions []edition) []Fault {
+	var faults []Fault
+	for _, group := range byCode(editions) {
+		slices.SortStableFunc(group, func(a, b int) int {
+			if c := editions[a].known.Compare(editions[b].known); c != 0 {
+				return c
+			}
+			return editions[a].from.Compare(editions[b].from)
+		})
+		for k := 1; k < len(group); k++ {
+			before, after := &editions[group[k-1]], &editions[group[k]]
+			if before.known == after.known && (before.until.IsZero() || after.from.Before(before.until)) {
+				faults = append(faults, Fault{room + at(group[k]), "overlap", quote(after.code) + " is already in force through " + room + at(group[k-1])})
+			}
 		}
 	}
 	return faults

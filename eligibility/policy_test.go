@@ -96,7 +96,7 @@ func TestPeriodsMayTouch(t *testing.T) {
 	require.Equal(t, eligibility.Eligible, c.Decide(&p, "join", change.AddDays(-1)).Verdict)
 	d := c.Decide(&p, "join", change)
 	require.Equal(t, eligibility.Ineligible, d.Verdict)
-	require.Equal(t, "after", d.Findings[0].Basis().Policy)
+	require.Equal(t, "after", d.Finding(0).Basis().Policy)
 }
 
 func TestSchemaFaults(t *testing.T) {
@@ -106,7 +106,7 @@ func TestSchemaFaults(t *testing.T) {
 	s.Bool("No name", nil)
 	s.Code("code", []string{"a", "a"}, func(*person) eligibility.Value[string] { return eligibility.Known("a") })
 	s.Code("none", nil, func(*person) eligibility.Value[string] { return eligibility.Known("a") })
-	s.Evidence("proof", "", -1, func(*person) eligibility.Observation[bool] { return eligibility.Observation[bool]{} })
+	s.Source("", -1).Bool("proof", func(*person) eligibility.Observation[bool] { return eligibility.Observation[bool]{} })
 	_, err := eligibility.Compile(s, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: yes.Is(true), Basis: eligibility.WithoutArticle("t"), At: always}}}, nil)
 	require.Equal(t, []string{"facts.yes: twice", "facts.No name: name", "facts.No name: getter", "facts.code: codes", "facts.none: codes", "facts.proof: source", "facts.proof: max-days"}, faultsOf(t, err))
 	_, err = eligibility.Compile[person](nil, eligibility.Policy{}, nil)
@@ -173,7 +173,8 @@ func TestReasons(t *testing.T) {
 			p     *person
 			stage string
 		}{{&good, "join"}, {&child, "payout"}, {&nobody, "join"}, {&good, "accept"}} {
-			for _, finding := range c.Decide(each.p, each.stage, asOf).Findings {
+			d := c.Decide(each.p, each.stage, asOf)
+			for _, finding := range d.Findings() {
 				out.WriteString(c.Reason(lang, finding) + "\n")
 			}
 		}
@@ -185,8 +186,8 @@ func TestReasons(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), out.String())
 	d := c.Decide(&nobody, "join", asOf)
-	require.Equal(t, c.Reason("en", d.Findings[2]), c.Reason("en-GB", d.Findings[2]))
-	require.Equal(t, c.Reason("id", d.Findings[2]), c.Reason("fr", d.Findings[2]))
+	require.Equal(t, c.Reason("en", d.Finding(2)), c.Reason("en-GB", d.Finding(2)))
+	require.Equal(t, c.Reason("id", d.Finding(2)), c.Reason("fr", d.Finding(2)))
 	require.Empty(t, c.Reason("id", eligibility.Finding{}))
 }
 
@@ -232,7 +233,7 @@ func FuzzPolicy(f *testing.F) {
 		c.Decide(&good, "join", asOf)
 		d := c.Decide(&nobody, "join", asOf)
 		require.Equal(t, eligibility.Pending, d.Verdict)
-		for _, finding := range d.Findings {
+		for _, finding := range d.Findings() {
 			require.NotEmpty(t, c.Reason("id", finding))
 		}
 	})

@@ -2,6 +2,7 @@ package eligibility
 
 import (
 	_ "embed"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ func (c *Compiled[E]) undecided(lang string, texts ruleTexts, missing []Missing)
 
 // compileTexts merges the default sentences with the agency's and checks that these
 // belong to something.
-func compileTexts[E any](s *Schema[E], p Policy, agency wording.Texts) (*wording.Catalogue, []Fault) {
+func compileTexts(d *dictionaries, p *Policy, agency wording.Texts) (*wording.Catalogue, []Fault) {
 	own, err := DefaultTexts()
 	if err != nil {
 		return nil, []Fault{{"texts", "texts", err.Error()}}
@@ -73,7 +74,7 @@ func compileTexts[E any](s *Schema[E], p Policy, agency wording.Texts) (*wording
 	for _, r := range p.Rules {
 		known["rule."+r.Code] = true
 	}
-	for _, f := range s.facts {
+	for _, f := range d.facts {
 		known["fact."+f.name] = true
 		known["source."+f.source] = f.source != ""
 		for _, code := range f.codes {
@@ -112,14 +113,14 @@ func checkText(catalogue *wording.Catalogue, key string, known bool) []Fault {
 	return faults
 }
 
-func renderRule[E any](s *Schema[E], catalogue *wording.Catalogue, r Rule) (map[string]ruleTexts, error) {
+func renderRule(d *dictionaries, catalogue *wording.Catalogue, r *ruleInfo) (map[string]ruleTexts, error) {
 	all := map[string]ruleTexts{}
 	for _, lang := range catalogue.Languages() {
 		w := writer{texts: catalogue, lang: lang}
-		t := ruleTexts{basis: w.basis(r.Basis), requirement: requirement(&w, s, r.Require)}
+		t := ruleTexts{basis: w.bases(r), requirement: requirement(&w, d, r.require)}
 		args := []wording.Arg{{Name: "requirement", Value: t.requirement}, {Name: "basis", Value: t.basis}}
 		t.pass = w.text("eligibility.pass", args...)
-		if key := "rule." + r.Code; catalogue.Has(key) {
+		if key := "rule." + r.code; catalogue.Has(key) {
 			t.fail = w.text(key, args...)
 		} else {
 			t.fail = w.text("eligibility.fail", args...)
@@ -155,6 +156,17 @@ func (w *writer) label(room, name string) string {
 	return name
 }
 
+// bases writes where the rule comes from, and where its parameters do.
+func (w *writer) bases(r *ruleInfo) string {
+	text := w.basis(r.basis)
+	for _, p := range r.params {
+		if p.Basis != r.basis {
+			text += "; " + w.basis(p.Basis)
+		}
+	}
+	return text
+}
+
 func (w *writer) basis(b Basis) string {
 	if b.Policy != "" {
 		return w.text("eligibility.basis.policy", wording.Arg{Name: "policy", Value: b.Policy})
@@ -173,25 +185,22 @@ func (w *writer) missing(m Missing) string {
 	return w.text("eligibility.missing.source", append(args, wording.Arg{Name: "source", Value: w.label("source.", m.Source)})...)
 }
 
-func requirement[E any](w *writer, s *Schema[E], c Condition) string {
+func requirement(w *writer, d *dictionaries, c Condition) string {
 	key := "eligibility." + opNames[c.op]
 	if c.op >= opAll {
 		parts := make([]string, len(c.of))
 		for i, part := range c.of {
-			parts[i] = requirement(w, s, part)
+			parts[i] = requirement(w, d, part)
 		}
 		return w.text(key, wording.Arg{Name: "of", Value: strings.Join(parts, "; ")}, wording.Arg{Name: "n", Value: strconv.FormatInt(c.low, 10)})
 	}
-	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	if s.facts[s.index[c.fact]].kind == moneyKind {
-		number = wording.Rupiah
+	f := &d.facts[d.index[c.fact]]
+	if f.kind == goKind {
+		return w.reason(f)
 	}
-	codes := make([]string, len(c.codes))
-	for i, code := range c.codes {
-		codes[i] = code
-		if key := "code." + c.fact + "." + code; w.texts.Has(key) {
-			codes[i] = w.text(key)
-		}
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	if f.kind == moneyKind {
+		number = func(n int64) string { return amount(f.currency, n) }
 	}
 	limit := ""
 	switch c.op {
@@ -206,5 +215,25 @@ func requirement[E any](w *writer, s *Schema[E], c Condition) string {
 	}
 	return w.text(key, wording.Arg{Name: "fact", Value: w.label("fact.", c.fact)}, wording.Arg{Name: "limit", Value: limit},
 		wording.Arg{Name: "low", Value: number(c.low)}, wording.Arg{Name: "high", Value: number(c.high)},
-		wording.Arg{Name: "codes", Value: strings.Join(codes, ", ")})
+		wording.Arg{Name: "codes", Value: w.codes(c)})
+}
+
+func (w *writer) codes(c Condition) string {
+	codes := make([]string, len(c.codes))
+	for i, code := range c.codes {
+		codes[i] = code
+		if key := "code." + c.fact + "." + code; w.texts.Has(key) {
+			codes[i] = w.text(key)
+		}
+	}
+	return strings.Join(codes, ", ")
+}
+
+// reason is what a rule in Go says that it requires.
+func (w *writer) reason(f *about) string {
+	text := f.reason[w.lang]
+	if text == "" && w.err == nil {
+		w.err = errors.New("the rule in Go " + quote(f.name) + " has no reason in " + quote(w.lang))
+	}
+	return text
 }

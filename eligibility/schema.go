@@ -1,12 +1,18 @@
 package eligibility
 
 import (
+	"slices"
+
 	"github.com/gelombang/gelombang/program/calendar"
 )
 
 // Schema is the list of the facts that rules may ask about an E. Facts are named
 // in the letters a to z, digits, _ and -. Faults of a declaration are reported
 // by Compile. A schema is built once, before it is used.
+//
+// The functions that read a fact must be pure: the same person gives the same
+// value. A fact of the schema itself is a Value; one that a Source provides is
+// an Observation, with the day on which the source was asked.
 type Schema[E any] struct {
 	facts  []fact[E]
 	index  map[string]int
@@ -18,91 +24,171 @@ func NewSchema[E any]() *Schema[E] {
 	return &Schema[E]{index: map[string]int{}}
 }
 
-type kind uint8
-
-const (
-	boolKind kind = iota
-	intKind
-	moneyKind
-	dateKind
-	codeKind
-	evidenceKind // a bool with the day on which it was observed
-)
-
-var kinds = [...]string{"bool", "int", "money", "date", "code", "evidence"}
-
-// fact is a declared fact with the one reader of its kind.
-type fact[E any] struct {
-	name, source string
-	kind         kind
-	maxDays      int
-	codes        []string
-	position     map[string]int
-
-	readBool     func(*E) Value[bool]
-	readInt      func(*E) Value[int64]
-	readDate     func(*E) Value[calendar.Date]
-	readCode     func(*E) Value[string]
-	readEvidence func(*E) Observation[bool]
+// Currency is what a money fact is counted in.
+type Currency struct {
+	Code   string // ISO 4217, "IDR"
+	Digits int    // decimals of its minor unit, 0 to 4: 2 for the rupiah, which has 100 sen
 }
 
-// Bool declares a fact that is true or false. The getter must be pure: the same
-// person gives the same value. A rule that no condition can express is a Bool
-// whose getter computes it.
+// IDR is the rupiah. Amounts are in sen, as in package payment.
+func IDR() Currency { return Currency{Code: "IDR", Digits: 2} }
+
+// Provision says that a source provides a fact, and how fresh an answer must be.
+type Provision struct {
+	Source, Fact, Kind string
+	MaxDays            int // days for which an answer holds; 0: for ever
+}
+
+// Sources returns what all sources provide, in the order of declaration.
+func (s *Schema[E]) Sources() []Provision {
+	var all []Provision
+	for i := range s.facts {
+		if f := &s.facts[i].about; f.source != "" {
+			all = append(all, Provision{f.source, f.name, kinds[f.kind], f.maxDays})
+		}
+	}
+	return all
+}
+
+// Source is who is asked for facts, and for how many days an answer holds. With
+// maxDays 90, an answer of 1 January may be used for decisions as of 1 April of a
+// common year, and is unknown (Expired) the day after. With maxDays 0 an answer
+// never grows old. An answer without a date is expired where maxDays is set.
+type Source[E any] struct {
+	schema  *Schema[E]
+	name    string
+	maxDays int
+}
+
+// Source returns a source of facts; its methods declare what it provides. A source
+// whose answers hold differently long for different facts is asked for twice.
+func (s *Schema[E]) Source(name string, maxDays int) Source[E] {
+	return Source[E]{s, name, maxDays}
+}
+
+// Bool declares a fact that is true or false.
 func (s *Schema[E]) Bool(name string, get func(*E) Value[bool]) BoolFact {
-	s.add(fact[E]{name: name, kind: boolKind, readBool: get}, get == nil)
+	s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{value: get}}, get == nil)
+	return BoolFact{Fact{name}}
+}
+
+// Bool declares a fact that is true or false.
+func (s Source[E]) Bool(name string, get func(*E) Observation[bool]) BoolFact {
+	s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{seen: get}}, get == nil)
 	return BoolFact{Fact{name}}
 }
 
 // Int declares a fact that is a whole number.
 func (s *Schema[E]) Int(name string, get func(*E) Value[int64]) IntFact {
-	s.add(fact[E]{name: name, kind: intKind, readInt: get}, get == nil)
+	s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{value: get}}, get == nil)
 	return IntFact{Fact{name}}
 }
 
-// Money declares a fact that is an amount in whole rupiah.
-func (s *Schema[E]) Money(name string, get func(*E) Value[int64]) IntFact {
-	s.add(fact[E]{name: name, kind: moneyKind, readInt: get}, get == nil)
+// Int declares a fact that is a whole number.
+func (s Source[E]) Int(name string, get func(*E) Observation[int64]) IntFact {
+	s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{seen: get}}, get == nil)
 	return IntFact{Fact{name}}
 }
 
-// Date declares a fact that is a civil date.
+// Money declares a fact that is an amount in minor units of the currency.
+func (s *Schema[E]) Money(name string, in Currency, get func(*E) Value[int64]) MoneyFact {
+	s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{value: get}}, get == nil)
+	return MoneyFact{Fact{name}, in.Code}
+}
+
+// Money declares a fact that is an amount in minor units of the currency.
+func (s Source[E]) Money(name string, in Currency, get func(*E) Observation[int64]) MoneyFact {
+	s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{seen: get}}, get == nil)
+	return MoneyFact{Fact{name}, in.Code}
+}
+
+// Date declares a fact that is a civil date. A day that does not exist is read as
+// unknown (Conflicting).
 func (s *Schema[E]) Date(name string, get func(*E) Value[calendar.Date]) DateFact {
-	s.add(fact[E]{name: name, kind: dateKind, readDate: get}, get == nil)
+	s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{value: get}}, get == nil)
 	return DateFact{Fact{name}}
 }
 
-// Code declares a fact that is one of the given codes. A value that is not among
-// them is read as unknown (Conflicting).
+// Date declares a fact that is a civil date.
+func (s Source[E]) Date(name string, get func(*E) Observation[calendar.Date]) DateFact {
+	s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{seen: get}}, get == nil)
+	return DateFact{Fact{name}}
+}
+
+// Code declares a fact that is one of the given codes, at most 65,535. A value that is
+// not among them is read as unknown (Conflicting).
 func (s *Schema[E]) Code(name string, codes []string, get func(*E) Value[string]) CodeFact {
-	position := make(map[string]int, len(codes))
-	for i, code := range codes {
-		if _, twice := position[code]; twice || code == "" {
-			s.faults = append(s.faults, Fault{"facts." + name, "codes", "a code is empty or comes twice"})
-		}
-		position[code] = i
-	}
-	if len(codes) == 0 {
-		s.faults = append(s.faults, Fault{"facts." + name, "codes", "there are none"})
-	}
-	s.add(fact[E]{name: name, kind: codeKind, readCode: get, codes: append([]string(nil), codes...), position: position}, get == nil)
+	s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{value: get}}, get == nil)
 	return CodeFact{Fact{name}}
 }
 
-// Evidence declares a yes or no that a source is asked for, and for how many days an
-// answer holds: with maxDays 90, an answer of 1 January may be used for decisions
-// as of 1 April of a common year, and is unknown (Expired) the day after. With
-// maxDays 0 an answer never grows old. An answer without a date is expired where
-// maxDays is set.
-func (s *Schema[E]) Evidence(name, source string, maxDays int, get func(*E) Observation[bool]) BoolFact {
-	if source == "" {
-		s.faults = append(s.faults, Fault{"facts." + name, "source", "is empty"})
+// Code declares a fact that is one of the given codes.
+func (s Source[E]) Code(name string, codes []string, get func(*E) Observation[string]) CodeFact {
+	s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{seen: get}}, get == nil)
+	return CodeFact{Fact{name}}
+}
+
+// Codes declares a fact that is a set of the given codes, at most 64; a set with one
+// that is not among them is read as unknown (Conflicting).
+func (s *Schema[E]) Codes(name string, codes []string, get func(*E) Value[[]string]) CodesFact {
+	s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{value: get}}, get == nil)
+	return CodesFact{Fact{name}}
+}
+
+// Codes declares a fact that is a set of the given codes.
+func (s Source[E]) Codes(name string, codes []string, get func(*E) Observation[[]string]) CodesFact {
+	s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{seen: get}}, get == nil)
+	return CodesFact{Fact{name}}
+}
+
+// GoRule is a requirement that no condition can express, written in Go.
+type GoRule[E any] struct {
+	// Facts are those that Decide looks at, declared before. When all of them are
+	// unknown Decide is not asked: the outcome is Undecided. What is unknown
+	// among them is the evidence to ask for.
+	Facts []Fact
+	// Reason says to citizens what is required, by language. There is one in each
+	// language of the policy's texts.
+	Reason map[string]string
+	// Decide must be pure. It gets no date, so that one answer holds for every
+	// decision about e: what depends on the day belongs into a condition.
+	Decide func(e *E) Outcome
+}
+
+// Go declares a requirement written in Go. It is the way out of the closed set of
+// conditions, and costs what the function costs. In columns it is asked once,
+// when the person is added to the block.
+func (s *Schema[E]) Go(name string, rule GoRule[E]) GoFact {
+	a := about{name: name, kind: goKind, reason: rule.Reason}
+	path := "facts." + name
+	if len(rule.Facts) == 0 {
+		s.faults = append(s.faults, Fault{path, "facts", "a rule in Go names the facts it looks at"})
 	}
-	if maxDays < 0 || maxDays > 36600 {
-		s.faults = append(s.faults, Fault{"facts." + name, "max-days", "is from 0 to 36600"})
+	for _, each := range rule.Facts {
+		i, ok := s.index[each.name]
+		if !ok || s.facts[i].kind == goKind {
+			s.faults = append(s.faults, Fault{path, "facts", quote(each.name) + " is not a fact declared before"})
+			continue
+		}
+		a.asks = append(a.asks, i)
 	}
-	s.add(fact[E]{name: name, source: source, kind: evidenceKind, maxDays: maxDays, readEvidence: get}, get == nil)
-	return BoolFact{Fact{name}}
+	if len(rule.Reason) == 0 {
+		s.faults = append(s.faults, Fault{path, "reason", "is missing"})
+	}
+	s.add(fact[E]{about: a, decide: rule.Decide}, rule.Decide == nil)
+	return GoFact{Fact{name}}
+}
+
+func (s Source[E]) add(f fact[E], noGetter bool) {
+	path := "facts." + f.name
+	if s.name == "" {
+		s.schema.faults = append(s.schema.faults, Fault{path, "source", "is empty"})
+	}
+	if s.maxDays < 0 || s.maxDays > 36600 {
+		s.schema.faults = append(s.schema.faults, Fault{path, "max-days", "is from 0 to 36600"})
+	}
+	f.source, f.maxDays = s.name, s.maxDays
+	s.schema.add(f, noGetter)
 }
 
 func (s *Schema[E]) add(f fact[E], noGetter bool) {
@@ -113,6 +199,7 @@ func (s *Schema[E]) add(f fact[E], noGetter bool) {
 	if noGetter {
 		s.faults = append(s.faults, Fault{path, "getter", "is missing"})
 	}
+	s.faults = append(s.faults, f.check(path)...)
 	if s.index == nil {
 		s.index = map[string]int{}
 	}
@@ -122,6 +209,85 @@ func (s *Schema[E]) add(f fact[E], noGetter bool) {
 	}
 	s.index[f.name] = len(s.facts)
 	s.facts = append(s.facts, f)
+}
+
+// known returns the descriptions of the facts that are declared so far.
+func (s *Schema[E]) known() *dictionaries {
+	d := &dictionaries{index: map[string]int{}}
+	for i := range s.facts {
+		d.facts = append(d.facts, s.facts[i].about)
+		d.index[s.facts[i].name] = i
+	}
+	return d
+}
+
+// dictionaries describes facts without saying how they are read.
+type dictionaries struct {
+	facts []about
+	index map[string]int
+}
+
+// about describes a fact.
+type about struct {
+	name     string
+	kind     kind
+	source   string
+	maxDays  int
+	currency Currency
+	codes    []string
+	position map[string]int
+	reason   map[string]string // of a rule in Go
+	asks     []int             // facts that a rule in Go looks at
+}
+
+type kind uint8
+
+const (
+	boolKind kind = iota
+	intKind
+	moneyKind
+	dateKind
+	codeKind
+	codesKind
+	goKind
+)
+
+var kinds = [...]string{"bool", "int", "money", "date", "code", "codes", "go"}
+
+func dictionary(name string, k kind, codes []string) about {
+	a := about{name: name, kind: k, codes: slices.Clone(codes), position: make(map[string]int, len(codes))}
+	for i, code := range codes {
+		a.position[code] = i
+	}
+	return a
+}
+
+func (a *about) check(path string) []Fault {
+	var faults []Fault
+	most := 0
+	switch a.kind {
+	case moneyKind:
+		if len(a.currency.Code) != 3 || a.currency.Digits < 0 || a.currency.Digits > 4 {
+			faults = append(faults, Fault{path, "currency", "is a code of three letters with 0 to 4 digits"})
+		}
+		return faults
+	case codeKind:
+		most = 1<<16 - 1
+	case codesKind:
+		most = 64
+	default:
+		return nil
+	}
+	if len(a.codes) == 0 {
+		faults = append(faults, Fault{path, "codes", "there are none"})
+	}
+	if len(a.codes) > most {
+		faults = append(faults, Fault{path, "codes", "there are too many"})
+	}
+	if _, empty := a.position[""]; empty || len(a.position) < len(a.codes) {
+		faults = append(faults, Fault{path, "codes", "a code is empty or comes twice"})
+	}
+	return faults
 }
 
 func isCode(s string) bool {

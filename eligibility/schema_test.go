@@ -29,7 +29,8 @@ type facts struct {
 	citizen, student, official, revoked eligibility.BoolFact
 	aid, subsidy, grant, matched        eligibility.BoolFact
 	category                            eligibility.CodeFact
-	household, awards, income           eligibility.IntFact
+	household, awards                   eligibility.IntFact
+	income                              eligibility.MoneyFact
 }
 
 func newFacts() facts {
@@ -38,17 +39,17 @@ func newFacts() facts {
 		schema:    s,
 		birth:     s.Date("birth", func(p *person) eligibility.Value[calendar.Date] { return p.Birth }),
 		citizen:   s.Bool("citizen", func(p *person) eligibility.Value[bool] { return p.Citizen }),
-		student:   s.Evidence("student", "dapodik", 180, func(p *person) eligibility.Observation[bool] { return p.Student }),
-		official:  s.Evidence("official", "bkn", 90, func(p *person) eligibility.Observation[bool] { return p.Official }),
+		student:   s.Source("dapodik", 180).Bool("student", func(p *person) eligibility.Observation[bool] { return p.Student }),
+		official:  s.Source("bkn", 90).Bool("official", func(p *person) eligibility.Observation[bool] { return p.Official }),
 		category:  s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, func(p *person) eligibility.Value[string] { return p.Category }),
 		household: s.Int("household", func(p *person) eligibility.Value[int64] { return p.Household }),
 		awards:    s.Int("awards", func(p *person) eligibility.Value[int64] { return p.Awards }),
 		revoked:   s.Bool("revoked", func(p *person) eligibility.Value[bool] { return p.Revoked }),
-		aid:       s.Evidence("aid", "dtks", 0, func(p *person) eligibility.Observation[bool] { return p.Aid }),
-		subsidy:   s.Evidence("subsidy", "bpjs", 0, func(p *person) eligibility.Observation[bool] { return p.Subsidy }),
-		grant:     s.Evidence("grant", "kemenkop", 0, func(p *person) eligibility.Observation[bool] { return p.Grant }),
+		aid:       s.Source("dtks", 0).Bool("aid", func(p *person) eligibility.Observation[bool] { return p.Aid }),
+		subsidy:   s.Source("bpjs", 0).Bool("subsidy", func(p *person) eligibility.Observation[bool] { return p.Subsidy }),
+		grant:     s.Source("kemenkop", 0).Bool("grant", func(p *person) eligibility.Observation[bool] { return p.Grant }),
 		matched:   s.Bool("matched", func(p *person) eligibility.Value[bool] { return p.Matched }),
-		income:    s.Money("income", func(p *person) eligibility.Value[int64] { return p.Income }),
+		income:    s.Money("income", eligibility.IDR(), func(p *person) eligibility.Value[int64] { return p.Income }),
 	}
 }
 
@@ -68,7 +69,7 @@ func (f facts) policy() eligibility.Policy {
 		{Code: "first-time", Require: eligibility.All(f.awards.Equals(0), f.revoked.Is(false)), Basis: eligibility.Article("Permenko 11/2020", "17"), From: from, At: []string{"join", "screen", "accept"}},
 		{Code: "no-other-aid", Require: eligibility.Not(eligibility.Any(f.aid.Is(true), f.subsidy.Is(true), f.grant.Is(true))), Basis: eligibility.WithoutArticle("no second social assistance"), From: from, Until: calendar.Of(2023, 2, 17), At: always},
 		{Code: "matched", Require: f.matched.Is(true), Basis: eligibility.WithoutArticle("number matches the population register"), From: from, At: always},
-		{Code: "income", Require: f.income.Between(0, 50_000_000), Basis: eligibility.WithoutArticle("a limit made up for the test"), From: from, At: always},
+		{Code: "income", Require: f.income.Between(0, 50_000_000_00), Basis: eligibility.WithoutArticle("a limit made up for the test"), From: from, At: always},
 	}}
 }
 
@@ -85,6 +86,6 @@ func sri() person {
 		Student: observed(false), Official: observed(false), Category: eligibility.Known("seeker"),
 		Household: eligibility.Known[int64](0), Awards: eligibility.Known[int64](0), Revoked: eligibility.Known(false),
 		Aid: observed(false), Subsidy: observed(false), Grant: observed(false),
-		Matched: eligibility.Known(true), Income: eligibility.Known[int64](2_345_678),
+		Matched: eligibility.Known(true), Income: eligibility.Known[int64](2_345_678_00),
 	}
 }

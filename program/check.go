@@ -142,13 +142,12 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 
 func (s *steps[T]) countFindings(d *eligibility.Decision) {
 	s.counts["verdict."+d.Stage+"."+d.Verdict.String()]++
-	for i := range d.Findings {
-		f := &d.Findings[i]
-		switch f.Outcome {
+	for i := range d.Len() {
+		switch d.Outcome(i) {
 		case eligibility.Fail:
-			s.counts["failed."+f.Rule()]++
+			s.counts["failed."+d.Rule(i)]++
 		case eligibility.Undecided:
-			for _, m := range f.Missing {
+			for _, m := range d.Finding(i).Missing {
 				s.counts["missing."+m.Fact+"."+m.Cause.String()]++
 			}
 		}
@@ -177,8 +176,8 @@ func decisionRecord(d *eligibility.Decision) []byte {
 
 func appendRules(b []byte, name string, d *eligibility.Decision, outcome eligibility.Outcome) []byte {
 	first := true
-	for i := range d.Findings {
-		if d.Findings[i].Outcome != outcome {
+	for i := range d.Len() {
+		if d.Outcome(i) != outcome {
 			continue
 		}
 		if first {
@@ -187,7 +186,7 @@ func appendRules(b []byte, name string, d *eligibility.Decision, outcome eligibi
 			b = append(b, ',')
 		}
 		first = false
-		b = strconv.AppendQuote(b, d.Findings[i].Rule())
+		b = strconv.AppendQuote(b, d.Rule(i))
 	}
 	if !first {
 		b = append(b, ']')

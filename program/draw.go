@@ -239,7 +239,7 @@ func (e *Engine[T]) redraw(ctx context.Context, w Wave, seed *quota.Seed) (*draw
 	if err != nil {
 		return nil, err
 	}
-	result, err := quota.Draw(w.body.Plan, roll, w.body.Manifest, seed)
+	result, err := quota.Draw(w.body.Plan, roll, w.body.Manifest, seed, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (d *drawn) outcome(receipt [16]byte) (quota.Outcome, bool) {
 	if !found {
 		return quota.Outcome{}, false
 	}
-	return d.result.Outcomes[i], true
+	return d.result.Outcome(i), true
 }
 
 // Announce gives every case on the roll its result, as a job: Drawn with a

@@ -34,7 +34,7 @@ func NewFacts[T any]() *Facts[T] {
 // Observed adds a yes or no that comes from the applicant's evidence: source is
 // who must have been asked, maxDays for how long an answer holds (0: for ever).
 func (f *Facts[T]) Observed(name, source string, maxDays int) eligibility.BoolFact {
-	return f.Evidence(name, source, maxDays, func(c *Case[T]) eligibility.Observation[bool] {
+	return f.Source(source, maxDays).Bool(name, func(c *Case[T]) eligibility.Observation[bool] {
 		e, ok := c.Applicant.Evidence[name]
 		switch {
 		case !ok || e.Source != source:

@@ -12,14 +12,19 @@
 //
 // A Plan says, as data, how many seats each pool has, which are reserved for
 // whom, and what becomes of those that nobody takes. A Roll is the frozen list
-// of candidates, each under a random receipt. Freeze makes the Manifest, which
-// is published before the Seed exists. Draw redoes itself from these four and
-// from nothing else; WriteProof writes them for everybody, and VerifyProof, or
-// the script examples/verifydraw/verify_draw.py, checks them. The protocol is
-// written byte by byte in docs/draw.md, with what it does not protect against.
+// of candidates, each under a random label, for which they hold a signed
+// Receipt. Fairness tells everybody's chance before anyone draws. Freeze makes
+// the Manifest, whose digest witnesses sign before the Seed exists. Draw decides
+// from these and from nothing else; DrawStream does so for a roll that is not in
+// memory. WriteProof writes all of it for everybody, and VerifyProof, or the
+// script examples/verifydraw/verify_draw.py, redoes it; NewPersonProof shows one
+// person's lines without the others. The protocol is written byte by byte in
+// docs/draw.md, with what it does not protect against. Promote says who gets a
+// seat that came back.
 //
-// Issue, Hold, Confirm, Release, Grant, Return, Spill and Carry return postings
-// for program/ledger; the accounts are in the comment of Place.
+// Issue, Hold, Confirm, ConfirmPart, Release, Extend, Grant, Revoke, Spill and
+// Carry return postings for program/ledger; the accounts are in the comment of
+// Place.
 //
 // Nothing here reads a clock or makes randomness, and nothing prints.
 package quota

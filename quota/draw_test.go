@@ -2,10 +2,11 @@ package quota
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math/bits"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,22 +20,43 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example of draft-thomson-elegy-vrs-00, as given there.
+// The example of draft-thomson-elegy-vrs-00, appendix B, as given there: both
+// lists of keys, and the chain of one-time codes.
 func TestKeysOfTheDraft(t *testing.T) {
-	code, _ := hex.DecodeString("5346f2efb5397a6788fc1f1d9c05c6d3f2abe9b7d16d8592a3695b6dbe9f2456")
-	keys := NewKeys(code, []byte("1.2.3.4.5.6./1.2.3.4.5.6./1.2.3.4.5.6./"))
-	for label, want := range map[string]string{
-		"lavenderblush": "002ed527ae0a44a86c205d1cdba", "blue": "03f710be2b61a6f9c3f89aa5ab5",
-		"darkgoldenrod": "08bab81380d7f0769cecf9969a8", "lightpink": "13a07cc9abf3b737e49a62b0634",
+	ninth, eighth := "5346f2efb5397a6788fc1f1d9c05c6d3f2abe9b7d16d8592a3695b6dbe9f2456", "2f70f884997ce80771adbefbbbc6c71a1b921da71896c25ca0f64966bfd0c8ce"
+	for code, list := range map[string][][2]string{
+		ninth: {
+			{"lavenderblush", "002ed527ae0a44a86c205d1cdba"}, {"blue", "03f710be2b61a6f9c3f89aa5ab5"},
+			{"darkgoldenrod", "08bab81380d7f0769cecf9969a8"}, {"mediumvioletred", "0c26494fa81f3aed8a9f66e77b7"},
+			{"bisque", "0e1af5d1ccfd44de075cc0bb6d5"}, {"lightpink", "13a07cc9abf3b737e49a62b0634"},
+		},
+		eighth: {
+			{"aqua", "00d1c59a9f1b581060a9e732e91"}, {"darkgray", "02b514b0b1807bfe086db524f40"},
+			{"cornflowerblue", "0337add95eac62a356b020a273a"},
+		},
 	} {
-		key := keys.Key([]byte(label))
-		require.True(t, strings.HasPrefix(hex.EncodeToString(key[:]), want), label)
+		salt, err := hex.DecodeString(code)
+		require.NoError(t, err)
+		keys := NewKeys(salt, []byte("1.2.3.4.5.6./1.2.3.4.5.6./1.2.3.4.5.6./"))
+		for _, want := range list {
+			key := keys.Key([]byte(want[0]))
+			require.True(t, strings.HasPrefix(hex.EncodeToString(key[:]), want[1]), want[0])
+		}
+		require.Zero(t, testing.AllocsPerRun(100, func() { keys.Key([]byte("blue")) }))
 	}
-	require.Zero(t, testing.AllocsPerRun(100, func() { keys.Key([]byte("blue")) }))
+	secret := []byte("totally not a bikeshed")
+	var chain []string
+	for range 10 {
+		sum := sha256.Sum256(secret)
+		secret = sum[:]
+		chain = append(chain, hex.EncodeToString(secret))
+	}
+	require.Equal(t, []string{eighth, ninth, "950ea08d8d5fd3ae415b9967aba7a48aba39ca62a4d98f2e7fe25cb1b8f8c488"}, chain[7:])
 }
 
-// The key string of RFC 3797, section 6.
-func TestNumbersAsInRFC3797(t *testing.T) {
+// The worked example of RFC 3797, section 6: the key string, and all sixteen
+// selections that it prints.
+func TestRFC3797(t *testing.T) {
 	drawers := []Drawer{
 		{Name: "a", Count: 1, High: 9999}, {Name: "b", Count: 5, High: 99}, {Name: "c", Count: 6, High: 99},
 	}
@@ -43,13 +65,24 @@ func TestNumbersAsInRFC3797(t *testing.T) {
 	text, err := seed.numbers(drawers)
 	require.NoError(t, err)
 	require.Equal(t, "9319./2.5.8.10.12./9.18.26.34.41.45./", string(text))
+	picked, err := PickRFC3797(string(text), 25, 16)
+	require.NoError(t, err)
+	require.Equal(t, []int{17, 7, 2, 16, 25, 23, 8, 24, 19, 13, 22, 5, 18, 9, 1, 4}, picked)
+	_, err = PickRFC3797("", 3, 4)
+	require.Error(t, err)
 }
 
 func randomPlan(r *rand.Rand) *Plan {
 	p := &Plan{
 		Name: "test", Order: []Order{OpenFirst, ReservedFirst}[r.IntN(2)], Ticket: []Ticket{PerPerson, PerHousehold}[r.IntN(2)],
-		HouseholdCap: r.IntN(3), Tiers: 1 + r.IntN(2), Waiting: r.Int64N(4),
-		Groups: []Group{{"g1", ForAuditors, ""}, {"g2", ForPublic, "second"}, {"g3", ForAuditors, ""}},
+		HouseholdCap: r.IntN(3), Tiers: 1 + r.IntN(2), Waiting: r.Int64N(4), Counting: []Counting{"", CountOnce, CountAll}[r.IntN(3)],
+		Groups: []Group{{Code: "g1", Meaning: ForAuditors}, {Code: "g2", Meaning: ForPublic, Public: "second", Within: "g1"}, {Code: "g3", Meaning: ForAuditors}},
+	}
+	if p.Counting == CountAll {
+		p.Groups[2].Within = "g1" // beside g2: nobody may be in both where both are guaranteed
+	}
+	if p.Ticket == PerPerson {
+		p.Key = []Key{"", Lottery, Score, Arrival}[r.IntN(4)]
 	}
 	ids := []string{"n", "p1", "p2", "r1", "r2", "r3"}
 	parents := []string{"", "n", "n", "p1", "p1", "p2"}
@@ -89,6 +122,17 @@ func randomCandidates(r *rand.Rand, p *Plan, n int) []Candidate {
 		if len(p.Groups) > 0 {
 			c.Groups = r.Uint32() & r.Uint32() & (1<<len(p.Groups) - 1)
 		}
+		for g, up := range p.around() {
+			if p.Counting == CountAll && g == 2 && c.Groups>>1&1 == 1 {
+				c.Groups &^= 1 << g
+			}
+			if c.Groups>>g&1 == 1 {
+				c.Groups |= up
+			}
+		}
+		if p.Key == Score || p.Key == Arrival {
+			c.Number = r.Uint32N(9)
+		}
 		if c.Household = uint32(r.IntN(n)); c.Household%7 == 1 {
 			c.Held = 1
 		}
@@ -117,9 +161,13 @@ func randomProof(t testing.TB, r *rand.Rand, p *Plan, n int) *Proof {
 	require.NoError(t, err)
 	seed.Manifest, err = manifest.Digest()
 	require.NoError(t, err)
-	result, err := Draw(p, roll, manifest, seed)
+	var removals []Removal
+	if n > 1 && r.IntN(2) == 0 {
+		removals = []Removal{{roll.candidates[r.IntN(n)].Label, "found ineligible: age"}}
+	}
+	result, err := Draw(p, roll, manifest, seed, &DrawOptions{Removals: removals})
 	require.NoError(t, err)
-	return &Proof{p, roll, manifest, seed, result}
+	return &Proof{Plan: p, Roll: roll, Manifest: manifest, Seed: seed, Result: result, Removals: removals}
 }
 
 type memoryFile struct {
@@ -140,19 +188,26 @@ func proofFiles(t testing.TB, p *Proof) fstest.MapFS {
 // One changed byte of any file is refused, and the file is named.
 func TestProofRefusesAnyChangedByte(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	files := proofFiles(t, randomProof(t, r, randomPlan(r), 8))
+	proof := witnessedProof(t, r)
+	files := proofFiles(t, proof)
+	require.Len(t, files, 9)
 	require.NoError(t, VerifyProof(files))
+	refused := func(name, what string) {
+		var e *ProofError
+		require.ErrorAs(t, VerifyProof(files), &e, "%s %s", name, what)
+		require.Contains(t, e.Error(), name, what)
+	}
 	for name, file := range files {
-		for i := range file.Data {
-			file.Data[i] ^= 1
-			require.Error(t, VerifyProof(files), "%s byte %d", name, i)
-			file.Data[i] ^= 1
-		}
 		whole := file.Data
+		for i := range whole {
+			file.Data = slices.Clone(whole)
+			file.Data[i] ^= 1
+			refused(name, fmt.Sprint("byte ", i))
+		}
 		file.Data = append(slices.Clone(whole), '\n')
-		require.Error(t, VerifyProof(files), name)
+		refused(name, "one more")
 		file.Data = whole[:len(whole)-1]
-		require.Error(t, VerifyProof(files), name)
+		refused(name, "one less")
 		file.Data = whole
 	}
 	require.NoError(t, VerifyProof(files))
@@ -160,7 +215,84 @@ func TestProofRefusesAnyChangedByte(t *testing.T) {
 	var e *ProofError
 	require.ErrorAs(t, VerifyProof(files), &e)
 	require.Equal(t, ResultFile, e.File)
-	require.Equal(t, 10, e.Line)
+	require.Equal(t, 9, e.Line)
+}
+
+// witnessedProof is a small proof with a witness and a removal.
+func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
+	p := randomPlan(r)
+	roll, err := NewRoll(p, randomCandidates(r, p, 8))
+	require.NoError(t, err)
+	public, private, err := ed25519.GenerateKey(rand.NewChaCha8([32]byte{1}))
+	require.NoError(t, err)
+	frozen := time.Date(2020, 8, 12, 17, 0, 0, 0, time.UTC)
+	code := [32]byte{7}
+	commitment := Digest(sha256.Sum256(code[:]))
+	m, err := Freeze(p, roll, Manifest{
+		Program: "prakerja", Wave: "4", Number: 2, Reason: "the first beacon failed", Frozen: frozen, Due: frozen.Add(time.Hour), Code: &commitment,
+		Witnesses: []Witness{{Name: "notary", Key: Digest(public)}}, Source: Source{Beacon: &Beacon{"drand", "52db9ba7", 1000}, Fallback: "the next round"},
+	})
+	require.NoError(t, err)
+	digest, err := m.Digest()
+	require.NoError(t, err)
+	at := frozen.Add(time.Minute)
+	attestation := Attestation{Witness: "notary", Manifest: digest, At: at, Signature: hex.EncodeToString(ed25519.Sign(private, AttestationText(digest, at)))}
+	seed := &Seed{Manifest: digest, Beacon: strings.Repeat("ab", 32), Code: hex.EncodeToString(code[:])}
+	removals := []Removal{{roll.candidates[3].Label, "found ineligible: age"}}
+	result, err := Draw(p, roll, m, seed, &DrawOptions{Removals: removals})
+	require.NoError(t, err)
+	return &Proof{Plan: p, Roll: roll, Manifest: m, Seed: seed, Result: result, Removals: removals, Attestations: []Attestation{attestation}}
+}
+
+// A witness who signed after the seed was due, or another manifest, or with
+// another key, is refused; and so is a manifest whose witness did not sign.
+func TestWitnesses(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	good := witnessedProof(t, r)
+	require.NoError(t, VerifyProof(proofFiles(t, good)))
+	for name, change := range map[string]func(*Attestation){
+		"late":      func(a *Attestation) { a.At = good.Manifest.Due },
+		"early":     func(a *Attestation) { a.At = good.Manifest.Frozen.Add(-time.Second) },
+		"other":     func(a *Attestation) { a.Manifest[0] ^= 1 },
+		"signature": func(a *Attestation) { a.Signature = strings.Repeat("0", 128) },
+		"name":      func(a *Attestation) { a.Witness = "operator" },
+	} {
+		bad := *good
+		bad.Attestations = slices.Clone(good.Attestations)
+		change(&bad.Attestations[0])
+		require.ErrorContains(t, VerifyProof(proofFiles(t, &bad)), WitnessesFile, name)
+	}
+	missing := *good
+	missing.Attestations = nil
+	require.ErrorContains(t, VerifyProof(proofFiles(t, &missing)), WitnessesFile)
+}
+
+// A second draw of a wave says why; the floor of entropy is enforced; a
+// one-time code is the one that was committed to.
+func TestManifestRefuses(t *testing.T) {
+	good := *witnessedProof(t, rand.New(rand.NewPCG(1, 3))).Manifest
+	require.NoError(t, good.Validate())
+	for field, change := range map[string]func(*Manifest){
+		"reason":           func(m *Manifest) { m.Reason = "" },
+		"due":              func(m *Manifest) { m.Due = time.Time{} },
+		"number":           func(m *Manifest) { m.Number = 0 },
+		"source.witnessed": func(m *Manifest) { m.Source = Source{Witnessed: []Drawer{{"dice", 49, 1, 6, true, 126}}} },
+	} {
+		m := good
+		change(&m)
+		var f Faults
+		require.ErrorAs(t, m.Validate(), &f)
+		require.Equal(t, field, f[0].Field)
+	}
+	enough := good
+	enough.Source = Source{Witnessed: []Drawer{{"dice", 50, 1, 6, true, 129}}}
+	require.NoError(t, enough.Validate(), "the control: one die more")
+	seed := &Seed{Beacon: strings.Repeat("ab", 32), Code: strings.Repeat("00", 32)}
+	var err error
+	seed.Manifest, err = good.Digest()
+	require.NoError(t, err)
+	_, err = good.keys(seed)
+	require.ErrorContains(t, err, "seed.code")
 }
 
 // The Python script, which shares no code, agrees with the library.
@@ -171,7 +303,7 @@ func TestPythonAgrees(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(2, 2))
 	script := filepath.Join("..", "examples", "verifydraw", "verify_draw.py")
-	for k := range 12 {
+	for k := range 18 {
 		dir := t.TempDir()
 		files := proofFiles(t, randomProof(t, r, randomPlan(r), r.IntN(80)))
 		require.NoError(t, VerifyProof(files))
@@ -180,19 +312,23 @@ func TestPythonAgrees(t *testing.T) {
 		}
 		out, err := exec.Command(python, script, dir).CombinedOutput()
 		require.NoError(t, err, "%d %s", k, out)
-		name := []string{PlanFile, RollFile, ManifestFile, SeedFile, ResultFile, MovesFile}[k%6]
+		name := []string{PlanFile, RollFile, ManifestFile, SeedFile, ResultFile, MovesFile, RemovalsFile, WitnessesFile, AnnouncementFile}[k%9]
 		changed := slices.Clone(files[name].Data)
 		changed[r.IntN(len(changed))] ^= 1
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), changed, 0o600))
 		out, err = exec.Command(python, script, dir).CombinedOutput()
 		require.Error(t, err)
 		require.Contains(t, string(out), "REFUSED")
+		require.Contains(t, string(out), name)
 	}
 }
 
-// Shuffling the roll changes nothing; seats add up; households keep their cap.
+// Shuffling the roll changes nothing; seats add up; households keep their cap;
+// a reserve is filled where it can be.
 func TestDrawInvariants(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
+	left := 0
+	defer func() { require.Positive(t, left) }()
 	for range 300 {
 		p := randomPlan(r)
 		proof := randomProof(t, r, p, r.IntN(60))
@@ -200,19 +336,27 @@ func TestDrawInvariants(t *testing.T) {
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		roll, err := NewRoll(p, shuffled)
 		require.NoError(t, err)
-		again, err := Draw(p, roll, proof.Manifest, proof.Seed)
+		again, err := Draw(p, roll, proof.Manifest, proof.Seed, &DrawOptions{Removals: proof.Removals})
 		require.NoError(t, err)
-		require.Equal(t, proof.Result, again)
+		same(t, proof.Result, again)
 
 		var seats, unfilled int64
 		for i := range p.Pools {
 			seats += p.Pools[i].Seats
 			unfilled += again.Unfilled[i]
 		}
-		require.Equal(t, seats, again.Accepted()+unfilled)
+		require.Equal(t, seats, again.Seated+unfilled)
 		count := map[uint32]int{}
-		for i, o := range again.Outcomes {
+		for i, o := range outcomes(again) {
 			c := roll.candidates[i]
+			if !o.Accepted() && o.Reason != Removed && p.HouseholdCap == 0 {
+				for _, m := range again.Moves {
+					if m.From == c.Pool && m.Round < 2 {
+						left++
+						require.False(t, m.Group < 0 || c.Groups>>m.Group&1 == 1, "seats leave a reserve, or a pool, only when all it is for have one")
+					}
+				}
+			}
 			if !o.Accepted() {
 				continue
 			}
@@ -227,117 +371,91 @@ func TestDrawInvariants(t *testing.T) {
 	}
 }
 
+// ranks are the places of all candidates in the order of the draw.
+func ranks(p *Plan, roll *Roll, keys *Keys) []uint32 {
+	d := newOrder(p, roll.candidates, keys, nil)
+	var all []found
+	for i := range roll.candidates {
+		all = append(all, found{d.head(&roll.candidates[i]), uint32(i), uint32(i)})
+	}
+	d.sort(all, func(f found) *Candidate { return &roll.candidates[f.at] })
+	var places []uint32
+	for _, f := range all {
+		places = append(places, f.at)
+	}
+	return places
+}
+
+// outcomes are those of all candidates.
+func outcomes(r *Result) []Outcome {
+	all := make([]Outcome, len(r.roll.candidates))
+	for i := range all {
+		all[i] = r.Outcome(i)
+	}
+	return all
+}
+
+// same holds two results against each other.
+func same(t *testing.T, want, got *Result) {
+	require.Equal(t, outcomes(want), outcomes(got))
+	require.Equal(t, want.Moves, got.Moves)
+	require.Equal(t, want.Unfilled, got.Unfilled)
+	require.Equal(t, want.Seated, got.Seated)
+}
+
 // Removing one person moves no other: with the same keys, the order of all
 // others is the same.
 func TestRemovalMovesNobody(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	p := randomPlan(r)
-	cs := randomCandidates(r, p, 50)
-	keys := NewKeys([]byte("salt"), []byte("seed"))
-	order := rank(cs, p.Ticket, keys)
-	without := rank(cs[1:], p.Ticket, keys)
-	order = slices.DeleteFunc(order, func(i uint32) bool { return i == 0 })
-	for i := range without {
-		require.Equal(t, order[i], without[i]+1)
-	}
-}
-
-// Guarantees: the accepted set is the lexicographically best of those that
-// fill the most guarantees, by trying all subsets.
-func TestGuaranteesEqualBruteForce(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 5))
-	for range 300 {
-		p := &Plan{Name: "g", Ticket: PerPerson, Tiers: 1, Groups: []Group{{"a", ForAuditors, ""}, {"b", ForAuditors, ""}, {"c", ForAuditors, ""}}}
-		pool := Pool{ID: "x"}
-		for _, g := range p.Groups {
-			n := r.Int64N(3)
-			pool.Reserves = append(pool.Reserves, Reserve{Group: g.Code, Seats: n, Kind: Guarantee})
-			pool.Seats += n
-		}
-		pool.Seats += r.Int64N(3)
-		p.Pools = []Pool{pool}
-		cs := randomCandidates(r, p, 1+r.IntN(8))
-		for i := range cs {
-			cs[i].Groups, cs[i].Household, cs[i].Held = r.Uint32N(8), 0, 0
-		}
-		roll, err := NewRoll(p, cs)
+	for range 50 {
+		p := randomPlan(r)
+		roll, err := NewRoll(p, randomCandidates(r, p, 50))
 		require.NoError(t, err)
-		res := Select(p, roll, NewKeys(nil, []byte{1}))
-		var got uint32
-		groups := make([]uint32, len(cs)) // by rank
-		for i, o := range res.Outcomes {
-			groups[o.Rank-1] = roll.candidates[i].Groups
-			if o.Accepted() {
-				got |= 1 << (o.Rank - 1)
+		keys := NewKeys([]byte("salt"), []byte("seed"))
+		less, err := NewRoll(p, slices.Clone(roll.candidates[1:]))
+		require.NoError(t, err)
+		without := ranks(p, less, keys)
+		order := slices.DeleteFunc(ranks(p, roll, keys), func(i uint32) bool { return i == 0 })
+		for i := range without {
+			require.Equal(t, order[i], without[i]+1)
+		}
+		// And by the draw: removed is the same as never there.
+		some := map[Label]bool{roll.candidates[0].Label: true}
+		got, err := sel(p, roll, keys, some)
+		require.NoError(t, err)
+		require.Equal(t, Removed, got.Outcome(0).Reason)
+		require.Equal(t, outcomes(Select(p, less, keys)), outcomes(got)[1:])
+	}
+}
+
+// Limits are a guess, and the result does not depend on it: with limits that
+// keep nobody at first, and with no limits, it is the same.
+func TestLimitsChangeNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	widened := 0
+	for range 300 {
+		p := randomPlan(r)
+		roll, err := NewRoll(p, randomCandidates(r, p, r.IntN(900)))
+		require.NoError(t, err)
+		keys := NewKeys(nil, []byte{byte(r.Uint32())})
+		draw := func(start func(*cell) int64) *Result {
+			d := newOrder(p, roll.candidates, keys, nil)
+			d.start = start
+			s, err := d.run(roll.scan)
+			require.NoError(t, err)
+			for i := range d.cells {
+				if start != nil && d.cells[i].keep > start(&d.cells[i]) {
+					widened++
+				}
 			}
+			result := s.result()
+			result.roll, result.draw = roll, s
+			return result
 		}
-		require.Equal(t, bruteForce(pool, groups), got)
+		all := draw(func(c *cell) int64 { return c.total })
+		same(t, all, draw(nil))
+		same(t, all, draw(func(*cell) int64 { return 0 }))
+		same(t, all, draw(func(*cell) int64 { return r.Int64N(6) }))
 	}
-}
-
-// bruteForce tries every choice of as many candidates as fit, prefers more
-// filled guarantees, and then the choice that is better by rank.
-func bruteForce(pool Pool, groups []uint32) uint32 {
-	size := min(int(pool.Seats), len(groups))
-	best, filled := uint32(0), -1
-	for set := uint32(0); set < 1<<len(groups); set++ {
-		if bits.OnesCount32(set) != size {
-			continue
-		}
-		room := []int64{pool.Reserves[0].Seats, pool.Reserves[1].Seats, pool.Reserves[2].Seats}
-		n := most(set, groups, room)
-		// Better by rank: the first difference is theirs, so the reversed bits are greater.
-		if n > filled || n == filled && bits.Reverse32(set) > bits.Reverse32(best) {
-			best, filled = set, n
-		}
-	}
-	return best
-}
-
-func most(set uint32, groups []uint32, room []int64) int {
-	if set == 0 {
-		return 0
-	}
-	i := bits.TrailingZeros32(set)
-	best := most(set&(set-1), groups, room)
-	for g := range room {
-		if groups[i]>>g&1 == 1 && room[g] > 0 {
-			room[g]--
-			best = max(best, 1+most(set&(set-1), groups, room))
-			room[g]++
-		}
-	}
-	return best
-}
-
-func million(b *testing.B) (*Plan, *Roll) {
-	shares := regencies(b)
-	p := &Plan{Name: "m", Ticket: PerPerson, Tiers: 1, HouseholdCap: 2, Order: OpenFirst, Groups: []Group{{"a", ForAuditors, ""}}}
-	p.Pools = append(p.Pools, Pool{ID: "ID"})
-	for _, s := range shares {
-		p.Pools = append(p.Pools, Pool{ID: s.Key, Parent: "ID", Seats: 1556, Spill: []string{"ID"},
-			Reserves: []Reserve{{"a", 1200, SetAside, ToOpen}}})
-	}
-	roll, err := NewRoll(p, randomCandidates(rand.New(rand.NewPCG(1, 9)), p, 1_000_000))
-	require.NoError(b, err)
-	return p, roll
-}
-
-func BenchmarkDraw1M(b *testing.B) {
-	p, roll := million(b)
-	keys := NewKeys([]byte("salt"), []byte("seed"))
-	b.ReportAllocs()
-	for b.Loop() {
-		Select(p, roll, keys)
-	}
-}
-
-func BenchmarkKeysOnly1M(b *testing.B) {
-	p, roll := million(b)
-	keys := NewKeys([]byte("salt"), []byte("seed"))
-	for b.Loop() {
-		for i := range roll.candidates {
-			keys.of(&roll.candidates[i], p.Ticket)
-		}
-	}
+	require.Greater(t, widened, 1000)
 }

@@ -40,11 +40,11 @@ func (k *Keys) Key(label []byte) [32]byte {
 
 // of is the key of a candidate: of the receipt, or where each household has
 // one ticket, of the household's pseudonym as four bytes, big-endian.
-func (k *Keys) of(c *Candidate, t Ticket) [32]byte {
-	if t == PerHousehold && c.Household != 0 {
+func (k *Keys) of(label Label, household uint32, t Ticket) [32]byte {
+	if t == PerHousehold && household != 0 {
 		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], c.Household)
+		binary.BigEndian.PutUint32(b[:], household)
 		return k.Key(b[:])
 	}
-	return k.Key(c.Label[:])
+	return k.Key(label[:])
 }

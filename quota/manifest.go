@@ -3,12 +3,11 @@ package quota
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"time"
 )
 
 // ManifestFormat is the version of the protocol in docs/draw.md.
-const ManifestFormat = "gelombang-draw-1"
+const ManifestFormat = "gelombang-draw-2"
 
 // Manifest fixes a draw before its seed exists. Publish its digest outside the
 // agency before that moment.
@@ -21,25 +20,34 @@ type Manifest struct {
 	Reason string `json:"reason,omitempty"`
 	Plan   Digest `json:"plan"`
 	Roll   Digest `json:"roll"`
+	// Tree is the root of the Merkle tree over the lines of the roll, so that one
+	// person can be shown to be on it without the roll.
+	Tree   Digest `json:"tree"`
 	Count  int    `json:"count"`
 	Source Source `json:"source"`
 	// Code is the SHA-256 of a secret one-time code, if the draw uses one.
 	Code *Digest `json:"code,omitempty"`
 	// Frozen is when the roll was closed, in UTC and whole seconds.
 	Frozen time.Time `json:"frozen"`
+	// Due is when the source speaks, in UTC and whole seconds. It must be given
+	// where there are witnesses: they sign before it.
+	Due time.Time `json:"due,omitzero"`
+	// Witnesses outside the agency have the digest of the manifest before then.
+	Witnesses []Witness `json:"witnesses,omitempty"`
 }
 
 // Freeze fills in the format and the digests of plan and roll, and validates.
-// m has the other fields.
+// m has the other fields. The roll must have been made for the plan. Errors:
+// Faults.
 func Freeze(p *Plan, r *Roll, m Manifest) (*Manifest, error) {
 	var err error
 	if m.Plan, err = p.Digest(); err != nil {
 		return nil, err
 	}
-	if m.Roll, err = r.WriteTSV(io.Discard, p); err != nil {
-		return nil, err
+	if m.Plan != r.marks.plan {
+		return nil, Faults{{"roll", "was made for another plan"}}
 	}
-	m.Format, m.Count = ManifestFormat, len(r.candidates)
+	m.Format, m.Count, m.Roll, m.Tree = ManifestFormat, r.marks.count, r.marks.digest, r.marks.tree
 	return &m, m.Validate()
 }
 
@@ -76,8 +84,16 @@ func (m *Manifest) Validate() error {
 	if m.Count < 0 {
 		f.add("count", "negative")
 	}
-	if _, offset := m.Frozen.Zone(); offset != 0 || m.Frozen.Nanosecond() != 0 || m.Frozen.IsZero() {
+	if !wholeUTC(m.Frozen) {
 		f.add("frozen", "must be given, in UTC and whole seconds")
+	}
+	if !m.Due.IsZero() && (!wholeUTC(m.Due) || !m.Due.After(m.Frozen)) || m.Due.IsZero() && len(m.Witnesses) > 0 {
+		f.add("due", "must be after frozen, in UTC and whole seconds, and given where there are witnesses")
+	}
+	for i, w := range m.Witnesses {
+		if !validID(w.Name) {
+			f.add(fmt.Sprintf("witnesses[%d].name", i), idRule)
+		}
 	}
 	m.Source.check(&f)
 	return f.err()
@@ -99,7 +115,7 @@ func (m *Manifest) keys(s *Seed) (*Keys, error) {
 		return nil, err
 	}
 	if s.Manifest != digest {
-		return nil, Faults{{"seed.manifest", "is not the digest of the manifest"}}
+		return nil, Faults{{"seed.manifest", "is not the digest of manifest.json"}}
 	}
 	randomness, err := s.randomness(&m.Source)
 	if err != nil {

@@ -28,8 +28,16 @@ type Plan struct {
 	// Tiers is the number of tiers, at least 1. Everybody of tier 0 comes before
 	// anybody of tier 1, and so on.
 	Tiers int `json:"tiers"`
+	// Key says what orders the candidates of one tier. Empty is a lottery.
+	Key Key `json:"key,omitempty"`
+	// Counting says for how many guarantees one person counts. Empty is one.
+	Counting Counting `json:"counting,omitempty"`
 	// Waiting is how many candidates of each pool may wait for a returned seat.
 	Waiting int64 `json:"waiting,omitempty"`
+	// SmallestCell is how many people at least must share pool and groups in the
+	// roll, which is public. A roll with a smaller cell is refused: merge its
+	// groups before. 0 and 1 allow every cell.
+	SmallestCell int `json:"smallest_cell,omitempty"`
 	// Pools are the pools of seats. They form one or more trees.
 	Pools []Pool `json:"pools"`
 }
@@ -41,6 +49,9 @@ type Group struct {
 	Meaning Audience `json:"meaning"`
 	// Public is that meaning, only where Meaning is ForPublic.
 	Public string `json:"public,omitempty"`
+	// Within names the group that has all members of this one, if there is
+	// such a group: in the roll, whoever is in this group is in that one too.
+	Within string `json:"within,omitempty"`
 }
 
 // Pool is a bounded set of seats. Candidates have one home pool.
@@ -65,6 +76,32 @@ type Reserve struct {
 	// takes. It must be given for a set-aside, and not for a guarantee.
 	Unfilled Unfilled `json:"unfilled,omitempty"`
 }
+
+// Key is what orders the candidates of one tier.
+type Key string
+
+const (
+	// Lottery is the keyed hash of the label alone.
+	Lottery Key = "lottery"
+	// Score puts the higher Candidate.Number first; the lottery decides among
+	// equal ones.
+	Score Key = "score"
+	// Arrival puts the lower Candidate.Number first; the lottery decides among
+	// equal ones.
+	Arrival Key = "arrival"
+)
+
+// Counting says for how many guarantees one person counts.
+type Counting string
+
+const (
+	// CountOnce counts a person for one guarantee, whatever their groups.
+	CountOnce Counting = "once"
+	// CountAll counts a person for the guarantees of all their groups. It is
+	// allowed only where groups nest: with each group of a person all others
+	// are Within it or around it.
+	CountAll Counting = "all"
+)
 
 // Order is the order in which seats are offered to a candidate who could
 // have either.

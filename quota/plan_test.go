@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gelombang/gelombang/program/ledger"
 	"github.com/stretchr/testify/require"
 )
 
 func TestPlanReportsEveryFault(t *testing.T) {
 	p := &Plan{Name: "x", Tiers: 1, Ticket: PerPerson, HouseholdCap: -1,
-		Groups: []Group{{"a", ForAuditors, ""}, {"a", "", ""}},
+		Groups: []Group{{Code: "a", Meaning: ForAuditors}, {Code: "a", Meaning: ""}},
 		Pools: []Pool{
 			{ID: "p", Parent: "q", Seats: 2, Spill: []string{"none", "p"}, Reserves: []Reserve{{"a", 3, SetAside, ""}, {"z", -1, Guarantee, Keep}}},
 			{ID: "q", Parent: "p", Seats: -1}, {ID: "q", Parent: "none"},
@@ -48,7 +47,7 @@ func waveFour(t testing.TB) *Plan {
 		require.NoError(t, err)
 		below[row[2]] = append(below[row[2]], Share{Key: row[0], Weight: n})
 	}
-	p := &Plan{Name: "prakerja-4", Groups: []Group{{"affected", ForPublic, "affected workers"}}, Order: OpenFirst,
+	p := &Plan{Name: "prakerja-4", Groups: []Group{{Code: "affected", Meaning: ForPublic, Public: "affected workers"}}, Order: OpenFirst,
 		HouseholdCap: 2, Ticket: PerPerson, Tiers: 1, Waiting: 1000, Pools: []Pool{{ID: "ID"}}}
 	for i, province := range provinces {
 		p.Pools = append(p.Pools, Pool{ID: province.Key, Parent: "ID"})
@@ -78,52 +77,23 @@ func TestWaveFour(t *testing.T) {
 	require.Equal(t, p, again)
 }
 
-// book applies postings in memory and holds bounds and sums.
-type book map[ledger.Account]int64
-
-func (b book) post(t *testing.T, p ledger.Posting, err error) bool {
+// A roll with a cell too small to publish is refused, whoever writes or reads it.
+func TestSmallCellsAreRefused(t *testing.T) {
+	p := &Plan{Name: "x", Tiers: 1, Ticket: PerPerson, SmallestCell: 2, Groups: []Group{{Code: "g", Meaning: ForAuditors}}, Pools: []Pool{{ID: "a"}}}
+	three := func(groups uint32) []Candidate {
+		return []Candidate{{Label: Label{1}}, {Label: Label{2}}, {Label: Label{3}, Groups: groups}}
+	}
+	var e *RollError
+	_, err := NewRoll(p, three(1))
+	require.ErrorAs(t, err, &e)
+	roll, err := NewRoll(p, three(0))
+	require.NoError(t, err, "the control: merged")
+	var file bytes.Buffer
+	_, err = roll.WriteTSV(&file, p)
 	require.NoError(t, err)
-	var sum int64
-	for _, l := range p.Legs {
-		if n := b[l.Account] + l.Amount; n < l.Bounds.Min || n > l.Bounds.Max {
-			return false
-		}
-		sum += l.Amount
-	}
-	require.Zero(t, sum)
-	for _, l := range p.Legs {
-		b[l.Account] += l.Amount
-	}
-	return true
-}
-
-// granted + held + left = cap in every place, and left is never below zero.
-func TestSeatsAreConserved(t *testing.T) {
-	p := &Plan{Name: "x", Tiers: 1, Ticket: PerPerson, Pools: []Pool{{ID: "a", Seats: 5}, {ID: "b", Seats: 2}}}
-	b := book{}
-	post := func(ok bool) func(ledger.Posting, error) {
-		return func(x ledger.Posting, err error) { require.Equal(t, ok, b.post(t, x, err)) }
-	}
-	a, other, later := Place{"11", "a", ""}, Place{"11", "b", ""}, Place{"17", "a", ""}
-	post(true)(Issue("1", p, "11"))
-	post(true)(Hold("2", a, 3))
-	post(true)(Confirm("3", a, 2))
-	post(true)(Release("4", a, 1))
-	post(false)(Grant("5", a, 4)) // only 3 are left
-	post(true)(Grant("6", a, 3))
-	post(false)(Spill("7", a, other, 1))
-	post(true)(Return("8", a, 2))
-	post(true)(Spill("9", a, other, 1))
-	post(true)(Carry("10", a, later, 1))
-	for _, at := range []Place{a, other, later} {
-		held := b[at.Account(Left)] + b[at.Account(Held)] + b[at.Account(Granted)]
-		require.Equal(t, held, -(b[at.Account(Issued)] + b[at.Account(Moved)] + b[at.Account(Carried)]))
-	}
-	require.EqualValues(t, 1, b[later.Account(Left)])
-	_, err := Carry("11", a, other, 0)
-	var f Faults
-	require.ErrorAs(t, err, &f)
-	require.Len(t, f, 2)
+	p.SmallestCell = 4
+	_, _, err = ReadRoll(&file, p)
+	require.ErrorAs(t, err, &e)
 }
 
 func FuzzPlan(f *testing.F) {
@@ -145,8 +115,8 @@ func FuzzPlan(f *testing.F) {
 
 // What the reader accepts, the writer writes byte for byte.
 func FuzzRoll(f *testing.F) {
-	p := &Plan{Name: "x", Tiers: 2, Ticket: PerPerson, Groups: []Group{{"g", ForAuditors, ""}, {"h", ForAuditors, ""}}, Pools: []Pool{{ID: "a"}}}
-	f.Add([]byte(rollHeader + strings.Repeat("0", 32) + "\ta\t1\t7\t0\tg,h\t" + strings.Repeat("0", 64) + "\n"))
+	p := &Plan{Name: "x", Tiers: 2, Ticket: PerPerson, Groups: []Group{{Code: "g", Meaning: ForAuditors}, {Code: "h", Meaning: ForAuditors}}, Pools: []Pool{{ID: "a"}}}
+	f.Add([]byte(rollHeader + strings.Repeat("0", 32) + "\ta\t1\t0\t7\t0\tg,h\t" + strings.Repeat("0", 64) + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		roll, digest, err := ReadRoll(bytes.NewReader(data), p)
 		if err != nil {
@@ -170,5 +140,19 @@ func FuzzSeed(f *testing.F) {
 		}
 		text, err := s.randomness(source)
 		require.Equal(t, err == nil, len(text) == 3 && err == nil)
+	})
+}
+
+// What is read as removals is written byte for byte.
+func FuzzRemovals(f *testing.F) {
+	f.Add([]byte(removalsHeader + strings.Repeat("0", 32) + "\tage\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, _, rule := readRemovals(data)
+		if rule != "" {
+			return
+		}
+		var out bytes.Buffer
+		require.NoError(t, writeRemovals(&out, all))
+		require.Equal(t, data, out.Bytes())
 	})
 }

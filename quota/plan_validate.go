@@ -3,6 +3,7 @@ package quota
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -55,8 +56,20 @@ func (v *planCheck) heads() {
 	if p.Tiers < 1 || p.Tiers > maxTiers {
 		f.add("tiers", "must be 1 to 65536")
 	}
+	if p.Key != "" && p.Key != Lottery && p.Key != Score && p.Key != Arrival {
+		f.add("key", "must be lottery, score or arrival")
+	}
+	if p.Key != "" && p.Key != Lottery && p.Ticket == PerHousehold {
+		f.add("key", "must be lottery where each household has one ticket")
+	}
+	if p.Counting != "" && p.Counting != CountOnce && p.Counting != CountAll {
+		f.add("counting", "must be once or all")
+	}
 	if p.Waiting < 0 || p.Waiting > math.MaxUint32 {
 		f.add("waiting", "must be 0 to 4294967295")
+	}
+	if p.SmallestCell < 0 || p.SmallestCell > math.MaxInt32 {
+		f.add("smallest_cell", "must be 0 to 2147483647")
 	}
 	if len(p.Pools) == 0 {
 		f.add("pools", "missing")
@@ -92,6 +105,11 @@ func (v *planCheck) groupList() {
 		}
 		if (g.Meaning == ForPublic) != (g.Public != "") || !validText(g.Public) {
 			v.faults.add(field+".public", "must be given where, and only where, meaning is public")
+		}
+	}
+	for i, g := range v.plan.Groups {
+		if g.Within != "" && !slices.ContainsFunc(v.plan.Groups[:i], func(o Group) bool { return o.Code == g.Within }) {
+			v.faults.add(fmt.Sprintf("groups[%d].within", i), "is not a group before this one")
 		}
 	}
 }

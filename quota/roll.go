@@ -3,6 +3,7 @@ package quota
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,7 +21,7 @@ type Label [16]byte
 
 func (l Label) String() string { return hex.EncodeToString(l[:]) }
 
-// Candidate is one line of the roll, 64 bytes in memory.
+// Candidate is one line of the roll, 68 bytes in memory.
 type Candidate struct {
 	Label Label
 	// Commitment is SHA-256(salt || canonical record) of the caller's record of
@@ -30,6 +31,9 @@ type Candidate struct {
 	Pool int32
 	// Household is a pseudonym made for this draw. 0 means none.
 	Household uint32
+	// Number is the score or the place of arrival, where Plan.Key says so, and
+	// otherwise 0.
+	Number uint32
 	// Groups has bit i set for a member of Plan.Groups[i].
 	Groups uint32
 	// Tier is below Plan.Tiers; lower comes first.
@@ -42,10 +46,22 @@ type Candidate struct {
 // Roll is the frozen list of candidates in the order of their labels.
 type Roll struct {
 	candidates []Candidate
+	marks      rollMarks
+}
+
+// rollMarks are what a manifest says of a roll.
+type rollMarks struct {
+	plan, digest, tree Digest
+	count              int
 }
 
 // Candidates are in the order of their labels. Do not change them.
 func (r *Roll) Candidates() []Candidate { return r.candidates }
+
+// find returns the place of a label.
+func (r *Roll) find(label Label) (at int, found bool) {
+	return slices.BinarySearchFunc(r.candidates, label, func(c Candidate, l Label) int { return bytes.Compare(c.Label[:], l[:]) })
+}
 
 // RollError is a fault of a roll. Line counts from 1, the header included; in a
 // roll made in memory it is the line that the candidate would have.
@@ -63,21 +79,82 @@ func NewRoll(p *Plan, candidates []Candidate) (*Roll, error) {
 	if !slices.IsSortedFunc(candidates, byLabel) {
 		slices.SortFunc(candidates, byLabel)
 	}
-	check := rollCheck{plan: p}
+	r := &Roll{candidates: candidates}
+	out := NewRollWriter(io.Discard, p)
 	for i := range candidates {
-		if err := check.next(&candidates[i]); err != nil {
+		if err := out.Add(&candidates[i]); err != nil {
 			return nil, err
 		}
 	}
-	return &Roll{candidates}, nil
+	var err error
+	if r.marks, err = out.finish(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // rollCheck checks line after line.
 type rollCheck struct {
-	plan *Plan
-	n    int
-	last Label
-	held map[uint32]uint8
+	plan   *Plan
+	around []uint32 // by group: the groups that it is within
+	chain  []uint32 // by pool: the groups that must nest in each person
+	loose  bool     // do not hold households against each other
+	n      int
+	last   Label
+	held   map[uint32]uint8
+	cells  map[[2]uint32]int // people by pool and groups, where small cells are refused
+}
+
+func newRollCheck(p *Plan) rollCheck {
+	k := rollCheck{plan: p, around: p.around()}
+	if p.Counting != CountAll {
+		return k
+	}
+	bit := p.groupBits()
+	k.chain = make([]uint32, len(p.Pools))
+	for i := range p.Pools {
+		for _, r := range p.Pools[i].Reserves {
+			if r.Kind == Guarantee {
+				k.chain[i] |= 1 << bit[r.Group]
+			}
+		}
+	}
+	return k
+}
+
+// around returns for each group the groups that it is within.
+func (p *Plan) around() []uint32 {
+	bit := p.groupBits()
+	around := make([]uint32, len(p.Groups))
+	for i, g := range p.Groups {
+		if g.Within != "" {
+			up := bit[g.Within]
+			around[i] = around[up] | 1<<up
+		}
+	}
+	return around
+}
+
+// nests says whether the groups are those of one person: each with the groups
+// around it, and those that must nest in one chain.
+func (k *rollCheck) nests(c *Candidate) bool {
+	var chain uint32
+	if k.chain != nil {
+		chain = c.Groups & k.chain[c.Pool]
+	}
+	for rest := c.Groups; rest != 0; rest &= rest - 1 {
+		g := bits.TrailingZeros32(rest)
+		if k.around[g]&^c.Groups != 0 {
+			return false
+		}
+		if chain>>g&1 == 1 {
+			inside := chain & (1<<g - 1) // groups around come first in the plan
+			if inside&^k.around[g] != 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (k *rollCheck) next(c *Candidate) error {
@@ -94,17 +171,37 @@ func (k *rollCheck) next(c *Candidate) error {
 		return &RollError{line, "tier not in the plan"}
 	case c.Groups>>len(k.plan.Groups) != 0:
 		return &RollError{line, "unknown group"}
+	case !k.nests(c):
+		return &RollError{line, "groups do not nest as the plan says"}
+	case c.Number != 0 && (k.plan.Key == "" || k.plan.Key == Lottery):
+		return &RollError{line, "a number in a lottery"}
 	case c.Household == 0 && c.Held != 0:
 		return &RollError{line, "held without a household"}
 	}
 	k.last = c.Label
+	if k.plan.SmallestCell > 1 {
+		if k.cells == nil {
+			k.cells = map[[2]uint32]int{}
+		}
+		k.cells[[2]uint32{uint32(c.Pool), c.Groups}]++
+	}
 	return k.household(c, line)
+}
+
+// end checks what only the whole roll shows.
+func (k *rollCheck) end() error {
+	for _, n := range k.cells {
+		if n < k.plan.SmallestCell {
+			return &RollError{k.n + 1, "a cell of pool and groups has fewer people than smallest_cell"}
+		}
+	}
+	return nil
 }
 
 // household holds the lines of one household against each other. Without a cap
 // nothing depends on it.
 func (k *rollCheck) household(c *Candidate, line int) error {
-	if c.Household == 0 || k.plan.HouseholdCap == 0 {
+	if k.loose || c.Household == 0 || k.plan.HouseholdCap == 0 {
 		return nil
 	}
 	if k.held == nil {
@@ -120,12 +217,13 @@ func (k *rollCheck) household(c *Candidate, line int) error {
 	return nil
 }
 
-const rollHeader = "label\tpool\ttier\thousehold\theld\tgroups\tcommitment\n"
+const rollHeader = "label\tpool\ttier\tnumber\thousehold\theld\tgroups\tcommitment\n"
 
 // RollWriter writes roll.tsv as a stream. Make one with NewRollWriter.
 type RollWriter struct {
 	out   *bufio.Writer
 	sum   hash.Hash
+	tree  tree
 	check rollCheck
 	line  []byte
 }
@@ -135,7 +233,7 @@ func NewRollWriter(w io.Writer, p *Plan) *RollWriter {
 	sum := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 	out.WriteString(rollHeader) // an error stays with out, and Close returns it
-	return &RollWriter{out: out, sum: sum, check: rollCheck{plan: p}}
+	return &RollWriter{out: out, sum: sum, check: newRollCheck(p)}
 }
 
 // Add writes one candidate. Labels must grow from one to the next. Errors:
@@ -145,6 +243,7 @@ func (w *RollWriter) Add(c *Candidate) error {
 		return err
 	}
 	w.line = appendLine(w.line[:0], w.check.plan, c)
+	w.tree.add(w.line[:len(w.line)-1])
 	_, err := w.out.Write(w.line)
 	return err
 }
@@ -152,8 +251,19 @@ func (w *RollWriter) Add(c *Candidate) error {
 // Close writes what is left, and returns the digest and the number of
 // candidates. It does not close the writer below.
 func (w *RollWriter) Close() (Digest, int, error) {
-	err := w.out.Flush()
-	return Digest(w.sum.Sum(nil)), w.check.n, err
+	marks, err := w.finish()
+	return marks.digest, marks.count, err
+}
+
+func (w *RollWriter) finish() (rollMarks, error) {
+	if err := w.out.Flush(); err != nil {
+		return rollMarks{}, err
+	}
+	if err := w.check.end(); err != nil {
+		return rollMarks{}, err
+	}
+	plan, err := w.check.plan.Digest()
+	return rollMarks{plan, Digest(w.sum.Sum(nil)), w.tree.root(), w.check.n}, err
 }
 
 func appendLine(b []byte, p *Plan, c *Candidate) []byte {
@@ -162,6 +272,8 @@ func appendLine(b []byte, p *Plan, c *Candidate) []byte {
 	b = append(b, p.Pools[c.Pool].ID...)
 	b = append(b, '\t')
 	b = strconv.AppendUint(b, uint64(c.Tier), 10)
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, uint64(c.Number), 10)
 	b = append(b, '\t')
 	b = strconv.AppendUint(b, uint64(c.Household), 10)
 	b = append(b, '\t')
@@ -207,13 +319,14 @@ type RollReader struct {
 	pools  map[string]int32
 	groups map[string]int
 	head   bool
+	tree   *tree // made only where it is asked for
 }
 
 // NewRollReader makes a reader. The plan must be valid.
 func NewRollReader(r io.Reader, p *Plan) *RollReader {
 	sum := sha256.New()
 	k := &RollReader{
-		in: bufio.NewReaderSize(io.TeeReader(r, sum), 1<<16), sum: sum, check: rollCheck{plan: p},
+		in: bufio.NewReaderSize(io.TeeReader(r, sum), 1<<16), sum: sum, check: newRollCheck(p),
 		pools: make(map[string]int32, len(p.Pools)), groups: make(map[string]int, len(p.Groups)),
 	}
 	for i := range p.Pools {
@@ -242,7 +355,7 @@ func (r *RollReader) Next(c *Candidate) error {
 	at := r.check.n + 2
 	switch {
 	case err == io.EOF && len(line) == 0:
-		return io.EOF
+		return cmp.Or(r.check.end(), io.EOF)
 	case err == io.EOF:
 		return &RollError{at, "no newline at the end"}
 	case err == bufio.ErrBufferFull:
@@ -250,8 +363,12 @@ func (r *RollReader) Next(c *Candidate) error {
 	case err != nil:
 		return err
 	}
-	if rule := r.parse(line[:len(line)-1], c); rule != "" {
+	line = line[:len(line)-1]
+	if rule := r.parse(line, c); rule != "" {
 		return &RollError{at, rule}
+	}
+	if r.tree != nil {
+		r.tree.add(line)
 	}
 	return r.check.next(c)
 }
@@ -259,13 +376,19 @@ func (r *RollReader) Next(c *Candidate) error {
 // Digest is the SHA-256 of all that was read; after io.EOF, of the file.
 func (r *RollReader) Digest() Digest { return Digest(r.sum.Sum(nil)) }
 
+// marks are those of a file that was read to its end.
+func (r *RollReader) marks() (rollMarks, error) {
+	plan, err := r.check.plan.Digest()
+	return rollMarks{plan, r.Digest(), r.tree.root(), r.check.n}, err
+}
+
 // parse returns the rule that the line breaks, or "".
 func (r *RollReader) parse(line []byte, c *Candidate) string {
-	var field [7][]byte
+	var field [8][]byte
 	for i := range field {
 		before, after, more := bytes.Cut(line, []byte{'\t'})
 		if more == (i == len(field)-1) {
-			return "not seven fields"
+			return "not eight fields"
 		}
 		field[i], line = before, after
 	}
@@ -278,16 +401,17 @@ func (r *RollReader) parse(line []byte, c *Candidate) string {
 		return "unknown pool"
 	}
 	tier, ok1 := canonicalUint(field[2], math.MaxUint16)
-	household, ok2 := canonicalUint(field[3], math.MaxUint32)
-	held, ok3 := canonicalUint(field[4], math.MaxUint8)
-	if !ok1 || !ok2 || !ok3 {
-		return "tier, household or held is not a canonical number in range"
+	number, ok2 := canonicalUint(field[3], math.MaxUint32)
+	household, ok3 := canonicalUint(field[4], math.MaxUint32)
+	held, ok4 := canonicalUint(field[5], math.MaxUint8)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return "tier, number, household or held is not a canonical number in range"
 	}
-	c.Pool, c.Tier, c.Household, c.Held = pool, uint16(tier), uint32(household), uint8(held)
-	if !r.parseGroups(field[5], c) {
+	c.Pool, c.Tier, c.Number, c.Household, c.Held = pool, uint16(tier), uint32(number), uint32(household), uint8(held)
+	if !r.parseGroups(field[6], c) {
 		return "groups are not codes of the plan in its order"
 	}
-	if decodeHex(c.Commitment[:], field[6]) != nil {
+	if decodeHex(c.Commitment[:], field[7]) != nil {
 		return "commitment is not 64 lower-case hexadecimal digits"
 	}
 	return ""
@@ -329,12 +453,14 @@ func canonicalUint(text []byte, limit uint64) (uint64, bool) {
 // ReadRoll reads a whole roll.tsv and its digest. Errors: as RollReader.Next.
 func ReadRoll(r io.Reader, p *Plan) (*Roll, Digest, error) {
 	in := NewRollReader(r, p)
+	in.tree = &tree{}
 	roll := &Roll{}
 	var c Candidate
 	for {
 		err := in.Next(&c)
 		if err == io.EOF {
-			return roll, in.Digest(), nil
+			roll.marks, err = in.marks()
+			return roll, roll.marks.digest, err
 		}
 		if err != nil {
 			return nil, Digest{}, err

@@ -1,6 +1,9 @@
 package quota
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/gelombang/gelombang/program/ledger"
 )
 
@@ -98,20 +101,79 @@ func Issue(id string, p *Plan, wave string) (ledger.Posting, error) {
 	return posting(id, legs, f)
 }
 
-// Hold offers n seats: they are no longer left. Errors: Faults, here and below,
-// for n under 1, an empty id or a place that has no name.
-func Hold(id string, at Place, n int64) (ledger.Posting, error) {
-	return inside(id, at, Left, Held, n)
+// Hold keeps n seats for somebody until an instant, under the caller's id: a
+// pending posting. Nobody else can have them, and from that instant on they are
+// left again by themselves: whoever posts next finds them so, and no sweeper is
+// needed. The same id with the same arguments has the same answer; with others
+// it is a *ledger.ConflictError. Too few seats is a *ledger.BoundError. Errors
+// here and below: Faults, for n under 1, an empty id or a place that has no
+// name.
+func Hold(id string, at Place, n int64, until time.Time) (ledger.Posting, error) {
+	p, err := inside(id, at, Left, Granted, n)
+	if err == nil && until.IsZero() {
+		return ledger.Posting{}, Faults{{"until", "missing: a hold ends by itself"}}
+	}
+	p.Kind, p.Expires = ledger.Pending, until
+	return p, err
 }
 
-// Confirm grants n seats that were held.
-func Confirm(id string, at Place, n int64) (ledger.Posting, error) {
-	return inside(id, at, Held, Granted, n)
+// Confirm grants all seats of a hold, under an id of its own. A hold is resolved
+// once: after a Confirm or a Release, or from its last instant on, this and the
+// next three are a *ledger.ResolvedError.
+func Confirm(id, hold string) (ledger.Posting, error) { return resolve(id, hold, ledger.Post) }
+
+// Release gives up a hold: its seats are left again.
+func Release(id, hold string) (ledger.Posting, error) { return resolve(id, hold, ledger.Void) }
+
+// ConfirmPart grants n seats of a hold and gives up the others. The postings
+// are applied together.
+func ConfirmPart(id, hold string, at Place, n int64) ([]ledger.Posting, error) {
+	release, err := Release(id+"/release", hold)
+	if err != nil || id == "" {
+		return nil, cmp.Or[error](err, Faults{{"id", "missing"}})
+	}
+	grant, err := Grant(id, at, n)
+	return []ledger.Posting{release, grant}, err
 }
 
-// Release gives up n seats that were held: they are left again.
-func Release(id string, at Place, n int64) (ledger.Posting, error) {
-	return inside(id, at, Held, Left, n)
+// Extend keeps the n seats of a hold until another instant. From then on they
+// are held under id. The postings are applied together.
+func Extend(id, hold string, at Place, n int64, until time.Time) ([]ledger.Posting, error) {
+	again, err := Hold(id, at, n, until)
+	if err != nil {
+		return nil, err
+	}
+	release, err := Release(id+"/release", hold)
+	return []ledger.Posting{release, again}, err
+}
+
+func resolve(id, hold string, kind ledger.Kind) (ledger.Posting, error) {
+	var f Faults
+	if id == "" {
+		f.add("id", "missing")
+	}
+	if hold == "" || hold == id {
+		f.add("hold", "missing, or the id itself")
+	}
+	if err := f.err(); err != nil {
+		return ledger.Posting{}, err
+	}
+	return ledger.Posting{ID: id, Kind: kind, Of: hold}, nil
+}
+
+// Stats is how many seats of a place are where. Held and confirmed seats are
+// never more than the cap: Held + Granted + Left = Cap.
+type Stats struct{ Cap, Left, Held, Granted int64 }
+
+// StatsOf reads the accounts of a place. Balances are as of an instant: a hold
+// that ended since then still counts as held until somebody posts.
+func StatsOf(at Place, balance func(ledger.Account) ledger.Balance) Stats {
+	left := balance(at.Account(Left))
+	in := balance(at.Account(Issued)).Posted + balance(at.Account(Moved)).Posted + balance(at.Account(Carried)).Posted
+	return Stats{
+		Cap: -in, Left: left.Available(), Held: left.Out + balance(at.Account(Held)).Posted,
+		Granted: balance(at.Account(Granted)).Posted,
+	}
 }
 
 // Grant grants n seats that are left, as a draw does.
@@ -119,9 +181,9 @@ func Grant(id string, at Place, n int64) (ledger.Posting, error) {
 	return inside(id, at, Left, Granted, n)
 }
 
-// Return takes back n seats that were granted: they are left again, for the
+// Revoke takes back n seats that were granted: they are left again, for the
 // waiting list or to be carried to a later wave.
-func Return(id string, at Place, n int64) (ledger.Posting, error) {
+func Revoke(id string, at Place, n int64) (ledger.Posting, error) {
 	return inside(id, at, Granted, Left, n)
 }
 

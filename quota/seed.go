@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -51,8 +52,15 @@ type Seed struct {
 	// Manifest is the digest of the manifest that named the source.
 	Manifest Digest `json:"manifest"`
 	// Beacon is the randomness of the round in lower-case hexadecimal, at least
-	// 16 bytes. Its signature is not checked here.
+	// 16 bytes.
 	Beacon string `json:"beacon,omitempty"`
+	// Signature of a drand round in hexadecimal: Beacon is its SHA-256, which is
+	// checked. The signature itself is not checked here: it needs pairings on
+	// BLS12-381. The program examples/verifydraw does it.
+	Signature string `json:"signature,omitempty"`
+	// Previous is the signature of the round before, in a chain that has it in
+	// what it signs.
+	Previous string `json:"previous,omitempty"`
 	// Witnessed are the numbers, one reading for each Drawer, in that order.
 	Witnessed []Reading `json:"witnessed,omitempty"`
 	// Code is the one-time code whose SHA-256 the manifest gives, 32 bytes in
@@ -149,6 +157,16 @@ func (s *Seed) randomness(source *Source) ([]byte, error) {
 	}
 	if len(value) < EntropyFloor/8 || len(value) > 1024 {
 		return nil, Faults{{"seed.beacon", "must be 16 to 1024 bytes"}}
+	}
+	if s.Signature == "" {
+		return value, nil
+	}
+	signature := make([]byte, len(s.Signature)/2)
+	if err := decodeHex(signature, []byte(s.Signature)); err != nil {
+		return nil, Faults{{"seed.signature", err.Error()}}
+	}
+	if sum := sha256.Sum256(signature); !bytes.Equal(sum[:], value) {
+		return nil, Faults{{"seed.signature", "the beacon is not its SHA-256"}}
 	}
 	return value, nil
 }

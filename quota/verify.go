@@ -44,23 +44,74 @@ func VerifyProof(fsys fs.FS) error {
 	if err != nil {
 		return err
 	}
+	announcement, err := readJSON(fsys, AnnouncementFile, ParseAnnouncement)
+	if err != nil {
+		return err
+	}
 	p.Plan, p.Manifest, p.Seed = plan.value, manifest.value, seed.value
 	if plan.digest != p.Manifest.Plan {
-		return &ProofError{PlanFile, 0, "its digest is not that in the manifest"}
+		return &ProofError{PlanFile, 0, "its digest is not that in manifest.json"}
 	}
 	keys, err := p.Manifest.keys(p.Seed)
 	if err != nil {
 		return &ProofError{SeedFile, 0, err.Error()}
 	}
+	if seed.digest != announcement.value.Seed {
+		return &ProofError{SeedFile, 0, "its digest is not that in announcement.json"}
+	}
 	if p.Roll, err = readRoll(fsys, p.Plan, p.Manifest); err != nil {
 		return err
 	}
-	p.Result = Select(p.Plan, p.Roll, keys)
-	err = compareFile(fsys, ResultFile, func(w io.Writer) error { return writeResult(w, p, seed.digest) })
+	names, err := readJSON(fsys, WitnessesFile, func(data []byte) (*witnessed, error) {
+		w := new(witnessed)
+		return w, parseJSON(data, w)
+	})
 	if err != nil {
 		return err
 	}
-	return compareFile(fsys, MovesFile, func(w io.Writer) error { return writeMoves(w, p) })
+	p.Attestations = names.value.Attestations
+	if err := p.Manifest.attested(p.Attestations); err != nil {
+		return &ProofError{WitnessesFile, 0, err.Error()}
+	}
+	removed, err := p.readRemovals(fsys, announcement.value.Removals)
+	if err != nil {
+		return err
+	}
+	if p.Result, err = sel(p.Plan, p.Roll, keys, removed); err != nil {
+		return err
+	}
+	_, err = p.write(func(name string, write func(io.Writer) error) error {
+		if name == RollFile {
+			return nil // read line by line above, and held against the manifest
+		}
+		return compareFile(fsys, name, write)
+	})
+	return err
+}
+
+func (p *Proof) readRemovals(fsys fs.FS, digest Digest) (map[Label]bool, error) {
+	data, err := fs.ReadFile(fsys, RemovalsFile)
+	if err != nil {
+		return nil, err
+	}
+	all, line, rule := readRemovals(data)
+	if rule != "" {
+		return nil, &ProofError{RemovalsFile, line, rule}
+	}
+	if sha256.Sum256(data) != digest {
+		return nil, &ProofError{RemovalsFile, 0, "its digest is not that in announcement.json"}
+	}
+	p.Removals = all
+	removed, err := removals(all)
+	if err != nil {
+		return nil, &ProofError{RemovalsFile, 0, err.Error()}
+	}
+	for label := range removed {
+		if _, found := p.Roll.find(label); !found {
+			return nil, &ProofError{RemovalsFile, 0, "a label that is not on the roll"}
+		}
+	}
+	return removed, nil
 }
 
 type document[T any] struct {
@@ -104,10 +155,13 @@ func readRoll(fsys fs.FS, p *Plan, m *Manifest) (*Roll, error) {
 		return nil, err
 	}
 	if digest != m.Roll {
-		return nil, &ProofError{RollFile, 0, "its digest is not that in the manifest"}
+		return nil, &ProofError{RollFile, 0, "its digest is not that in manifest.json"}
 	}
 	if len(roll.candidates) != m.Count {
 		return nil, &ProofError{ManifestFile, 0, "count is not the number of lines of the roll"}
+	}
+	if roll.marks.tree != m.Tree {
+		return nil, &ProofError{ManifestFile, 0, "tree is not the root over the lines of the roll"}
 	}
 	return roll, nil
 }

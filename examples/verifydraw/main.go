@@ -2,52 +2,130 @@
 // difference. The folder has the files of docs/draw.md.
 //
 //	go run ./examples/verifydraw DIR
+//	go run ./examples/verifydraw DIR PERSON.json
+//
+// With PERSON.json it checks one person instead: that the two lines in it are in
+// the trees of the manifest and of the announcement. If the seed is a round of a
+// chain of the League of Entropy and has its signature, that is checked too.
 //
 // Exit code: 0 the result follows from the roll, the plan and the seed; 1 it
-// does not; 2 wrong usage. verify_draw.py does the same without this library.
+// does not; 2 wrong usage. verify_draw.py does the same without this library,
+// but cannot check signatures.
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
 	"github.com/gelombang/gelombang/quota"
 )
 
-func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: verifydraw DIR")
-		os.Exit(2)
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, complaints io.Writer) int {
+	var err error
+	switch len(args) {
+	case 1:
+		err = verify(os.DirFS(args[0]), out)
+	case 2:
+		err = verifyPerson(os.DirFS(args[0]), args[1], out)
+	default:
+		fmt.Fprintln(complaints, "usage: verifydraw DIR [PERSON.json]")
+		return 2
 	}
-	if err := verify(os.DirFS(os.Args[1])); err != nil {
-		fmt.Println("REFUSED", err)
-		os.Exit(1)
+	if err != nil {
+		fmt.Fprintln(out, "REFUSED", err)
+		return 1
 	}
+	return 0
 }
 
-func verify(dir fs.FS) error {
+func verify(dir fs.FS, out io.Writer) error {
 	if err := quota.VerifyProof(dir); err != nil {
 		return err
 	}
-	data, err := fs.ReadFile(dir, quota.ManifestFile)
+	manifest, err := read(dir, quota.ManifestFile, quota.ParseManifest)
 	if err != nil {
 		return err
 	}
-	manifest, err := quota.ParseManifest(data)
+	seed, err := read(dir, quota.SeedFile, quota.ParseSeed)
 	if err != nil {
 		return err
 	}
+	beacon := manifest.Source.Beacon
+	said := "seed: compare with the numbers that the witnesses published"
+	if beacon != nil {
+		err := verifyBeacon(beacon, seed)
+		var unchecked errUnchecked
+		if err != nil && !errors.As(err, &unchecked) {
+			return fmt.Errorf("%s: round %d of %s: %w", quota.SeedFile, beacon.Round, beacon.Name, err)
+		}
+		said = fmt.Sprintf("seed: round %d of %s, its signature is good", beacon.Round, beacon.Name)
+		if err != nil {
+			said = fmt.Sprintf("seed: compare with round %d of %s; %s", beacon.Round, beacon.Name, unchecked.Error())
+		}
+	}
+	fmt.Fprintf(out, "OK draw %d of wave %s: the result follows from the roll, the plan and the seed\n", manifest.Number, manifest.Wave)
+	if err := digests(dir, manifest, out); err != nil {
+		return err
+	}
+	for _, w := range manifest.Witnesses {
+		fmt.Fprintf(out, "witness %s: signed in time, with the key %s of the manifest\n", w.Name, w.Key)
+	}
+	fmt.Fprintln(out, said)
+	return nil
+}
+
+func verifyPerson(dir fs.FS, path string, out io.Writer) error {
+	manifest, err := read(dir, quota.ManifestFile, quota.ParseManifest)
+	if err != nil {
+		return err
+	}
+	announcement, err := read(dir, quota.AnnouncementFile, quota.ParseAnnouncement)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	person, err := quota.ParsePersonProof(data)
+	if err != nil {
+		return err
+	}
+	if err := person.Verify(manifest, announcement); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	fmt.Fprintf(out, "OK this line is on the roll:   %s\nOK this line is in the result: %s\n", person.Roll, person.Result)
+	return digests(dir, manifest, out)
+}
+
+// digests prints what was published elsewhere.
+func digests(dir fs.FS, manifest *quota.Manifest, out io.Writer) error {
 	digest, err := manifest.Digest()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("OK draw %d of wave %s: the result follows from the roll, the plan and the seed\n", manifest.Number, manifest.Wave)
-	fmt.Printf("manifest %s   compare with what was published before the draw\n", digest)
-	if b := manifest.Source.Beacon; b != nil {
-		fmt.Printf("seed: compare with round %d of %s (signature not checked here)\n", b.Round, b.Name)
-		return nil
+	announcement, err := read(dir, quota.AnnouncementFile, quota.ParseAnnouncement)
+	if err != nil {
+		return err
 	}
-	fmt.Println("seed: compare with the numbers that the witnesses published")
+	announced, err := announcement.Digest()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "manifest %s   compare with what was published before the draw\n", digest)
+	fmt.Fprintf(out, "announcement %s   compare with what was published with the result\n", announced)
 	return nil
+}
+
+func read[T any](dir fs.FS, name string, parse func([]byte) (*T, error)) (*T, error) {
+	data, err := fs.ReadFile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return parse(data)
 }

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Redo a draw from its proof folder and name the first difference.
 
-    python3 verify_draw.py DIR
+    python3 verify_draw.py DIR [PERSON.json]
 
-Needs Python 3.8 or later and nothing else. It follows docs/draw.md and shares
+With PERSON.json it checks one person instead: that the two lines in it are in
+the trees of DIR/manifest.json and DIR/announcement.json. Needs Python 3.8 or later and nothing else. It follows docs/draw.md and shares
 no code with the library that made the draw. Exit code: 0 the result follows
 from the roll, the plan and the seed; 1 it does not; 2 wrong usage.
 
-It does NOT check the signature of a beacon round, nor when the manifest was
-published: compare the two values that it prints with what was published.
+It does NOT check the signature of a beacon round, nor those of witnesses and
+receipts (the standard library of Python cannot), nor when the manifest was
+published: compare the values that it prints with what was published.
 """
 
 import hashlib
@@ -19,13 +21,21 @@ import os
 import re
 import sys
 
-FORMAT = "gelombang-draw-1"
+FORMAT = "gelombang-draw-2"
 FLOOR = 128  # bits of entropy
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
 NUMBER = re.compile(r"(0|[1-9][0-9]{0,9})\Z", re.ASCII)
-ROLL_HEADER = "label\tpool\ttier\thousehold\theld\tgroups\tcommitment"
-RESULT_HEADER = "label\trank\treason\tpool\tseat\tposition"
+ROLL_HEADER = "label\tpool\ttier\tnumber\thousehold\theld\tgroups\tcommitment"
+REMOVALS_HEADER = "label\treason"
+RESULT_HEADER = "label\treason\tpool\tseat\tposition"
 MOVES_HEADER = "round\torigin\tfrom\tseat\tto\tseats"
+REQUIRED = {
+    "plan.json": ["name", "ticket", "tiers", "pools"],
+    "manifest.json": ["format", "program", "wave", "number", "plan", "roll", "tree", "count", "source", "frozen"],
+    "seed.json": ["manifest"],
+    "witnesses.json": ["attestations"],
+    "announcement.json": ["seed", "removals", "result", "tree", "moves", "count", "seated"],
+}
 
 
 class Difference(Exception):
@@ -52,7 +62,11 @@ def is_hex(text, digits):
 # --- 1. The files ------------------------------------------------------------
 
 
+LAST_READ = ["a file"]  # the JSON file that was looked at last
+
+
 def read(folder, name):
+    LAST_READ[0] = name
     path = os.path.join(folder, name)
     need(os.path.isfile(path), name, 0, "missing")
     with open(path, "rb") as f:
@@ -67,6 +81,8 @@ def read_json(folder, name):
     except ValueError as e:
         raise Difference(name, 0, "not JSON: %s" % e)
     need(isinstance(value, dict), name, 0, "not an object")
+    for field in REQUIRED.get(name, []):
+        need(field in value, name, 0, field + " is missing")
     # One text for one value: no field twice, no other spelling of the same.
     canonical = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     need(data == canonical.encode("utf-8"), name, 0, "not canonical JSON")
@@ -80,6 +96,11 @@ def read_plan(folder):
     plan.setdefault("order", "")
     plan.setdefault("household_cap", 0)
     plan.setdefault("waiting", 0)
+    plan.setdefault("key", "lottery")
+    plan.setdefault("counting", "once")
+    need(plan["key"] in ("lottery", "score", "arrival"), "plan.json", 0, "unknown key")
+    need(plan["counting"] in ("once", "all"), "plan.json", 0, "unknown counting")
+    need(plan["key"] == "lottery" or plan["ticket"] == "person", "plan.json", 0, "key must be lottery")
     for pool in plan["pools"]:
         pool.setdefault("parent", "")
         pool.setdefault("reserves", [])
@@ -94,6 +115,11 @@ def read_plan(folder):
                 need(r.get("unfilled") in ("keep", "open", "spill"), "plan.json", 0, "unfilled is missing")
     ids = [pool["id"] for pool in plan["pools"]]
     codes = [group["code"] for group in plan["groups"]]
+    before = []
+    for group in plan["groups"]:
+        group.setdefault("within", "")
+        need(not group["within"] or group["within"] in before, "plan.json", 0, "within is not a group before")
+        before.append(group["code"])
     need(len(set(ids)) == len(ids), "plan.json", 0, "two pools of one ID")
     need(len(set(codes)) == len(codes), "plan.json", 0, "two groups of one code")
     need(all(ID.match(x) for x in ids + codes), "plan.json", 0, "a name with other letters")
@@ -121,33 +147,135 @@ def read_roll(folder, plan):
     need(lines[0] == ROLL_HEADER.encode(), "roll.tsv", 1, "not the header")
     pools = {pool["id"]: pool for pool in plan["pools"]}
     codes = [group["code"] for group in plan["groups"]]
+    around = groups_around(plan)
+    guaranteed = {
+        p["id"]: {r["group"] for r in p["reserves"] if r["kind"] == "guarantee"} if plan["counting"] == "all" else set()
+        for p in plan["pools"]
+    }
     roll, last, held_by = [], "", {}
     for number, raw in enumerate(lines[1:], start=2):
         try:
             fields = raw.decode("ascii").split("\t")
         except ValueError:
             raise Difference("roll.tsv", number, "not ASCII")
-        need(len(fields) == 7, "roll.tsv", number, "not seven fields")
-        label, pool, tier, household, held, groups, commitment = fields
+        need(len(fields) == 8, "roll.tsv", number, "not eight fields")
+        label, pool, tier, count, household, held, groups, commitment = fields
         need(is_hex(label, 32) and label > last, "roll.tsv", number, "label not hexadecimal, or not in order")
         need(pool in pools, "roll.tsv", number, "unknown pool")
-        need(all(NUMBER.match(x) for x in (tier, household, held)), "roll.tsv", number, "not a canonical number")
+        need(all(NUMBER.match(x) for x in (tier, count, household, held)), "roll.tsv", number, "not a canonical number")
         groups = [] if groups == "-" else groups.split(",")
         need(groups == [c for c in codes if c in groups], "roll.tsv", number, "groups are not codes of the plan in its order")
         need(is_hex(commitment, 64), "roll.tsv", number, "commitment not hexadecimal")
         person = {
-            "label": label, "pool": pool, "tier": int(tier), "household": int(household),
+            "label": label, "pool": pool, "tier": int(tier), "number": int(count), "household": int(household),
             "held": int(held), "groups": set(groups),
         }
         need(person["tier"] < plan["tiers"], "roll.tsv", number, "tier not in the plan")
         need(person["household"] < 1 << 32 and person["held"] < 256, "roll.tsv", number, "number out of range")
+        need(person["number"] < 2 ** 32, "roll.tsv", number, "number out of range")
+        need(not person["number"] or plan["key"] != "lottery", "roll.tsv", number, "a number in a lottery")
+        for group in groups:
+            need(around[group] <= person["groups"], "roll.tsv", number, "groups do not nest as the plan says")
+            if group in guaranteed[pool]:
+                inside = [g for g in groups[: groups.index(group)] if g in guaranteed[pool]]
+                need(set(inside) <= around[group], "roll.tsv", number, "groups do not nest as the plan says")
         need(person["household"] or not person["held"], "roll.tsv", number, "held without a household")
         if person["household"] and plan["household_cap"]:
             known = held_by.setdefault(person["household"], person["held"])
             need(known == person["held"], "roll.tsv", number, "held differs inside a household")
         roll.append(person)
         last = label
-    return roll, sha256(data)
+    cells = {}
+    for person in roll:
+        cell = (person["pool"], frozenset(person["groups"]))
+        cells[cell] = cells.get(cell, 0) + 1
+    smallest = plan.get("smallest_cell", 0)
+    need(all(n >= smallest for n in cells.values()), "roll.tsv", len(lines), "a cell smaller than smallest_cell")
+    return roll, sha256(data), tree_root(lines[1:])
+
+
+def groups_around(plan):
+    """For each group the groups that it is within."""
+    around = {}
+    for group in plan["groups"]:
+        up = group["within"]
+        around[group["code"]] = around[up] | {up} if up else set()
+    return around
+
+
+def read_removals(folder, roll):
+    lines = read(folder, "removals.tsv").decode("utf-8", "replace").split("\n")
+    need(lines[0] == REMOVALS_HEADER and lines[-1] == "", "removals.tsv", 1, "not the header, or no newline at the end")
+    labels, removed = {p["label"] for p in roll}, set()
+    for number, line in enumerate(lines[1:-1], start=2):
+        label, _, reason = line.partition("\t")
+        need(label in labels and label not in removed, "removals.tsv", number, "not on the roll, or removed twice")
+        need(reason and all(c >= " " and c not in "\x7f\u2028\u2029\ufffd" for c in reason), "removals.tsv", number, "no reason")
+        removed.add(label)
+    return removed
+
+
+def read_witnesses(folder, manifest, digest):
+    """Everything but the signatures."""
+    given, _ = read_json(folder, "witnesses.json")
+    given, named = given["attestations"] or [], manifest.get("witnesses", [])
+    need(len(given) == len(named), "witnesses.json", 0, "not one attestation for each witness")
+    for a, w in zip(given, named):
+        need(a["witness"] == w["name"] and a["manifest"] == digest, "witnesses.json", 0, "not of this witness and this manifest")
+        need(manifest["frozen"] <= a["at"] < manifest["due"], "witnesses.json", 0, "not between the freeze and the seed")
+    return named
+
+
+# --- The Merkle tree of RFC 6962, section 2.1 --------------------------------
+
+
+def hash_pair(left, right):
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def tree_root(lines):
+    level = [hashlib.sha256(b"\x00" + line).digest() for line in lines]
+    if not level:
+        return sha256(b"")
+    while len(level) > 1:
+        pairs = [hash_pair(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + ([level[-1]] if len(level) % 2 else [])
+    return level[0].hex()
+
+
+def path_root(count, at, line, path):
+    """The root that a line at a place has with an audit path."""
+    if not 0 <= at < count:
+        return None
+    steps = []  # from the root down: is the line in the left part?
+    low, size = at, count
+    while size > 1:
+        half = 1 << (size - 1).bit_length() - 1
+        left = low < half
+        steps.append(left)
+        low, size = (low, half) if left else (low - half, size - half)
+    if len(steps) != len(path):
+        return None
+    node = hashlib.sha256(b"\x00" + line.encode("utf-8")).digest()
+    for left, other in zip(reversed(steps), path):
+        other = bytes.fromhex(other)
+        node = hash_pair(node, other) if left else hash_pair(other, node)
+    return node.hex()
+
+
+def verify_person(folder, path):
+    manifest, digest = read_json(folder, "manifest.json")
+    announcement, announced = read_json(folder, "announcement.json")
+    person, _ = read_json(os.path.dirname(path) or ".", os.path.basename(path))
+    root = path_root(manifest["count"], person["at"], person["roll"], person["roll_path"] or [])
+    need(root == manifest["tree"], path, 0, "not a line of the roll at this place")
+    root = path_root(announcement["count"], person["at"], person["result"], person["result_path"] or [])
+    need(root == announcement["tree"], path, 0, "not a line of the result at this place")
+    need(person["roll"].split("\t")[0] == person["result"].split("\t")[0], path, 0, "two labels")
+    print("OK this line is on the roll:   " + person["roll"])
+    print("OK this line is in the result: " + person["result"])
+    print("manifest %s   compare with what was published before the draw" % digest)
+    print("announcement %s   compare with what was published with the result" % announced)
 
 
 # --- 2. The seed -------------------------------------------------------------
@@ -176,6 +304,10 @@ def randomness(source, seed):
         text = seed.get("beacon", "")
         need("witnessed" not in seed, "seed.json", 0, "the source is a beacon")
         need(32 <= len(text) <= 2048 and is_hex(text, len(text) // 2 * 2), "seed.json", 0, "beacon value")
+        if "signature" in seed:  # of a drand round: the randomness is its digest
+            signature = seed["signature"]
+            need(is_hex(signature, len(signature) // 2 * 2), "seed.json", 0, "signature not hexadecimal")
+            need(sha256(bytes.fromhex(signature)) == text, "seed.json", 0, "the beacon is not the SHA-256 of the signature")
         return bytes.fromhex(text)
     need("beacon" not in seed, "seed.json", 0, "the source is witnessed numbers")
     drawers, readings = source["witnessed"], seed.get("witnessed", [])
@@ -208,7 +340,7 @@ def salt(manifest, seed):
 
 
 def rank(roll, plan, prk):
-    """Everybody in the order of (tier, key, label)."""
+    """Everybody in the order of (tier, number, key, label)."""
 
     def key(person):
         info = bytes.fromhex(person["label"])
@@ -219,10 +351,8 @@ def rank(roll, plan, prk):
     for person in roll:
         person["key"] = key(person)
         person.update(reason=None, seat="-", position=0)
-    ordered = sorted(roll, key=lambda p: (p["tier"], p["key"], p["label"]))
-    for place, person in enumerate(ordered, start=1):
-        person["rank"] = place
-    return ordered
+    sign = -1 if plan["key"] == "score" else 1  # a higher score comes first
+    return sorted(roll, key=lambda p: (p["tier"], sign * p["number"], p["key"], p["label"]))
 
 
 # --- 4. The seats ------------------------------------------------------------
@@ -269,6 +399,9 @@ class Selection:
     # Step A: guarantees.
 
     def guarantees(self):
+        if self.plan["counting"] == "all":
+            self.nested()
+            return
         matchings = {}
         for p in self.pools:
             reserves = [r for r in p["reserves"] if r["kind"] == "guarantee"]
@@ -288,6 +421,27 @@ class Selection:
             for group, people in matching.holders.items():
                 for person in people:
                     person["seat"] = group
+
+    def nested(self):
+        """Each person counts for all groups; the innermost come first."""
+        around = groups_around(self.plan)
+        missing = {}  # seats still missing, by pool and group
+        for p in self.pools:
+            missing[p["id"]] = {r["group"]: r["seats"] for r in p["reserves"] if r["kind"] == "guarantee"}
+        for depth in sorted({len(a) for a in around.values()}, reverse=True):
+
+            def take(person):
+                here = missing[person["pool"]]
+                fills = [g for g in around if len(around[g]) == depth and g in person["groups"] and here.get(g, 0) > 0]
+                if not fills:
+                    return False
+                for group in person["groups"]:
+                    here[group] = max(here.get(group, 0) - 1, 0)
+                self.open[person["pool"]] -= 1
+                self.accept(person, person["pool"], fills[-1], "drawn-guarantee")
+                return True
+
+            self.offer(take)
 
     # Step B: seats of the home pool.
 
@@ -453,46 +607,74 @@ def compare(folder, name, want):
 def verify(folder):
     manifest, manifest_digest = read_json(folder, "manifest.json")
     need(manifest.get("format") == FORMAT, "manifest.json", 0, "unknown format")
+    need(manifest["number"] == 1 or manifest.get("reason"), "manifest.json", 0, "another draw without a reason")
     check_source(manifest["source"])
     plan, plan_digest = read_plan(folder)
     seed, seed_digest = read_json(folder, "seed.json")
-    need(plan_digest == manifest["plan"], "plan.json", 0, "its digest is not that in the manifest")
-    need(seed.get("manifest") == manifest_digest, "seed.json", 0, "manifest is not the digest of the manifest")
-    roll, roll_digest = read_roll(folder, plan)
-    need(roll_digest == manifest["roll"], "roll.tsv", 0, "its digest is not that in the manifest")
+    need(plan_digest == manifest["plan"], "plan.json", 0, "its digest is not that in manifest.json")
+    need(seed.get("manifest") == manifest_digest, "seed.json", 0, "manifest is not the digest of manifest.json")
+    roll, roll_digest, tree = read_roll(folder, plan)
+    need(roll_digest == manifest["roll"], "roll.tsv", 0, "its digest is not that in manifest.json")
+    need(tree == manifest["tree"], "manifest.json", 0, "tree is not the root over the lines of the roll")
     need(len(roll) == manifest["count"], "manifest.json", 0, "count is not the number of lines of the roll")
+    announcement, announced = read_json(folder, "announcement.json")
+    need(announcement.get("seed") == seed_digest, "seed.json", 0, "its digest is not that in announcement.json")
+    removals = sha256(read(folder, "removals.tsv"))
+    need(announcement.get("removals") == removals, "removals.tsv", 0, "its digest is not that in announcement.json")
+    witnesses = read_witnesses(folder, manifest, manifest_digest)
+    removed = read_removals(folder, roll)
 
     # HKDF-Extract of RFC 5869, with SHA-256.
     prk = hmac.new(salt(manifest, seed), randomness(manifest["source"], seed), "sha256").digest()
-    selection = Selection(plan, rank(roll, plan, prk))
+    ordered = rank(roll, plan, prk)
+    selection = Selection(plan, [p for p in ordered if p["label"] not in removed])
     selection.run()
+    for person in roll:
+        if person["label"] in removed:
+            person["reason"] = "removed"
 
-    result = ["seed\t" + seed_digest, RESULT_HEADER]
-    for p in roll:
-        result.append("\t".join([p["label"], str(p["rank"]), p["reason"], p["pool"], p["seat"], str(p["position"])]))
-    compare(folder, "result.tsv", result)
+    result = ["\t".join([p["label"], p["reason"], p["pool"], p["seat"], str(p["position"])]) for p in roll]
+    compare(folder, "result.tsv", [RESULT_HEADER] + result)
     moves = [MOVES_HEADER] + ["\t".join(str(x) for x in move) for move in selection.moves]
     compare(folder, "moves.tsv", moves)
-    return manifest, manifest_digest, seed
+    want = {
+        "seed": seed_digest,
+        "removals": removals,
+        "result": sha256(read(folder, "result.tsv")),
+        "tree": tree_root([line.encode("ascii") for line in result]),
+        "moves": sha256(read(folder, "moves.tsv")),
+        "count": len(roll),
+        "seated": sum(p["seat"] != "-" for p in roll),
+    }
+    for field, value in want.items():
+        need(announcement.get(field) == value, "announcement.json", 0, field + " differs from the draw done again")
+    need(list(announcement) == list(want), "announcement.json", 0, "other fields, or another order")
+    return manifest, manifest_digest, seed, announced, witnesses
 
 
 def main(args):
-    if len(args) != 1:
+    if len(args) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        manifest, digest, seed = verify(args[0])
+        if len(args) == 2:
+            verify_person(args[0], args[1])
+            return 0
+        manifest, digest, seed, announced, witnesses = verify(args[0])
     except Difference as e:
         print("REFUSED " + str(e))
         return 1
     except (KeyError, TypeError, AttributeError, ValueError) as e:
-        print("REFUSED a JSON file lacks a field or has one of another type: %r" % e)
+        print("REFUSED %s: it lacks a field or has one of another type: %r" % (LAST_READ[0], e))
         return 1
     print("OK draw %d of wave %s: the result follows from the roll, the plan and the seed" % (manifest["number"], manifest["wave"]))
     print("manifest %s   compare with what was published before the draw" % digest)
+    print("announcement %s   compare with what was published with the result" % announced)
+    for w in witnesses:
+        print("witness %s: the signature was NOT checked here" % w["name"])
     if "beacon" in seed:
         beacon = manifest["source"]["beacon"]
-        print("seed %s   compare with round %d of %s (signature not checked here)" % (seed["beacon"], beacon["round"], beacon["name"]))
+        print("seed %s   compare with round %d of %s (its signature was NOT checked here)" % (seed["beacon"], beacon["round"], beacon["name"]))
     else:
         print("seed numbers   compare with what the witnesses published")
     return 0

@@ -1,0 +1,111 @@
+package eligibility
+
+import "github.com/gelombang/gelombang/program/calendar"
+
+// BlockSize is how many people a Block holds at most.
+const BlockSize = 1024
+
+const blockWords = BlockSize / 64
+
+// Block holds up to BlockSize people in columns: for each fact of the schema what is
+// known of it and its values, one person after the other. It does not say why a
+// fact is unknown; for that ask a Plan about the one person.
+//
+// What is in a block does not depend on a date: one block serves plans of any day.
+// Filling it costs more than deciding, so that it pays to keep it when several
+// plans are asked. A block is filled by one goroutine, and may then be read by many.
+type Block[E any] struct {
+	schema  *Schema[E]
+	columns []column
+	readers *readers[E]
+	cells   []cell
+	n       int
+}
+
+// column is one fact of the people of a block. Of its slices those are there that
+// the fact's kind needs.
+type column struct {
+	about   *about
+	known   [blockWords]uint64 // there is a value
+	without [blockWords]uint64 // the fact does not apply
+	yes     [blockWords]uint64 // of a bool and of a rule in Go
+	n       []int64            // of numbers, amounts and sets of codes
+	small   []int32            // of dates (their order) and codes (their position)
+	on      []int32            // when the source was asked, if answers grow old
+}
+
+// NewBlock returns an empty block for the facts that the schema has now.
+func NewBlock[E any](s *Schema[E]) *Block[E] {
+	b := &Block[E]{schema: s, columns: make([]column, len(s.facts)), cells: make([]cell, len(s.facts))}
+	which := make([]int32, len(s.facts))
+	for i := range s.facts {
+		which[i] = int32(i)
+		c := &b.columns[i]
+		c.about = &s.facts[i].about
+		switch c.about.kind {
+		case intKind, moneyKind, codesKind:
+			c.n = make([]int64, BlockSize)
+		case dateKind, codeKind:
+			c.small = make([]int32, BlockSize)
+		}
+		if c.about.maxDays > 0 {
+			c.on = make([]int32, BlockSize)
+		}
+	}
+	b.readers = newReaders(s.facts, which, calendar.Date{})
+	return b
+}
+
+// Len returns the number of people in the block.
+func (b *Block[E]) Len() int { return b.n }
+
+// Reset empties the block.
+func (b *Block[E]) Reset() { b.n = 0 }
+
+// Add reads the facts of a person into the block. It returns false, and does nothing,
+// when the block is full. Nothing is known of a nil person.
+func (b *Block[E]) Add(e *E) bool {
+	if b.n >= BlockSize {
+		return false
+	}
+	if e == nil {
+		clear(b.cells)
+	} else {
+		b.readers.read(e, b.cells)
+	}
+	for i := range b.columns {
+		b.columns[i].put(b.n, &b.cells[i])
+	}
+	b.n++
+	return true
+}
+
+func (c *column) put(row int, from *cell) {
+	word, bit := row/64%blockWords, uint64(1)<<(row%64)
+	known, without := bit&-uint64(from.state&1), bit&-uint64(from.state>>1)
+	c.known[word] = c.known[word]&^bit | known
+	c.without[word] = c.without[word]&^bit | without
+	switch {
+	case c.n != nil:
+		c.n[row] = from.n
+	case c.small != nil:
+		c.small[row] = int32(from.n)
+	default:
+		c.yes[word] = c.yes[word]&^bit | bit&-uint64(from.n&1)
+	}
+	if c.on != nil {
+		c.on[row] = from.on
+	}
+}
+
+// Population puts people into as many blocks as they need.
+func Population[E any](s *Schema[E], people []E) []*Block[E] {
+	var blocks []*Block[E]
+	for i := range people {
+		if i%BlockSize == 0 {
+			blocks = append(blocks, NewBlock(s))
+		}
+		blocks[len(blocks)-1].Add(&people[i])
+	}
+	return blocks
+}

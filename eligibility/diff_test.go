@@ -1,0 +1,103 @@
+package eligibility_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gelombang/gelombang/eligibility"
+)
+
+// Diff, over columns, tells what deciding about everybody twice by row would tell.
+func TestDiffAgreesWithRows(t *testing.T) {
+	f := newFacts()
+	old, next := f.policy(), f.policy()
+	next.Rules[1].Require = eligibility.All(f.birth.AgeAtLeast(20), f.birth.AgeAtMost(60))
+	next.Rules[9].Require = f.income.AtLeast(0)
+	next.Rules = append(next.Rules[:4:4], next.Rules[5:]...) // officials may join
+	a, err := eligibility.Compile(f.schema, old, nil)
+	require.NoError(t, err)
+	b, err := eligibility.Compile(f.schema, next, nil)
+	require.NoError(t, err)
+	people := population(5000)
+	var want eligibility.Difference
+	from, to := a.Plan("join", asOf), b.Plan("join", asOf)
+	var x, y eligibility.Decision
+	moved := map[int][2]eligibility.Verdict{}
+	for i := range people {
+		from.Decide(&people[i], &x)
+		to.Decide(&people[i], &y)
+		want.Moved[x.Verdict][y.Verdict]++
+		if x.Verdict != y.Verdict {
+			moved[i] = [2]eligibility.Verdict{x.Verdict, y.Verdict}
+		}
+	}
+	blocks := eligibility.Population(f.schema, people)
+	alone := map[string]int{}
+	got, err := eligibility.Diff(from, to, blocks, func(c eligibility.Change) {
+		require.Equal(t, moved[c.Row], [2]eligibility.Verdict{c.From, c.To})
+		require.NotEmpty(t, c.Rules, "%v", c)
+		if len(c.Rules) == 1 {
+			alone[c.Rules[0]]++
+		}
+		delete(moved, c.Row)
+	})
+	require.NoError(t, err)
+	require.Empty(t, moved)
+	require.Equal(t, want.Moved, got.Moved)
+	require.Equal(t, len(people), got.New.Eligible+got.New.Ineligible+got.New.Pending)
+	for _, r := range got.Rules {
+		require.Equal(t, alone[r.Rule], r.ByItself, r.Rule)
+		changed := r.Fails+r.Passes+r.Unknown > 0
+		require.Equal(t, r.Rule == "adult" || r.Rule == "income" || r.Rule == "not-an-official", changed, r.Rule)
+	}
+	same, err := eligibility.Diff(from, from, blocks, func(eligibility.Change) { t.Fatal("nobody changes") })
+	require.NoError(t, err)
+	require.Equal(t, same.Old, same.New)
+	_, err = eligibility.Diff(from, to, eligibility.Population(newFacts().schema, people[:1]), nil)
+	require.ErrorIs(t, err, eligibility.ErrSchema)
+}
+
+// Coverage shows the rules that never fire.
+func TestCoverage(t *testing.T) {
+	f := newFacts()
+	c, err := eligibility.Compile(f.schema, f.policy(), nil)
+	require.NoError(t, err)
+	people := population(3000)
+	rules, err := eligibility.Coverage(c.Plan("join", asOf), eligibility.Population(f.schema, people))
+	require.NoError(t, err)
+	var fired []string
+	for _, r := range rules {
+		require.Equal(t, len(people), r.Pass+r.Fail+r.Unknown)
+		require.LessOrEqual(t, r.Alone, r.Fail)
+		if r.Fail > 0 {
+			fired = append(fired, r.Rule)
+		}
+	}
+	require.Equal(t, []string{"adult", "not-a-student", "not-an-official", "household", "income"}, fired)
+}
+
+// A block is used again, and deciding about it allocates nothing.
+func TestBlocks(t *testing.T) {
+	f := newFacts()
+	c, err := eligibility.Compile(f.schema, f.policy(), nil)
+	require.NoError(t, err)
+	block := eligibility.NewBlock(f.schema)
+	people := population(eligibility.BlockSize)
+	for i := range people {
+		require.True(t, block.Add(&people[i]))
+	}
+	require.False(t, block.Add(&people[0]))
+	plan := c.Plan("join", asOf)
+	var o eligibility.Outcomes
+	require.Zero(t, o.Len())
+	require.NoError(t, plan.DecideBlock(block, &o))
+	require.Zero(t, testing.AllocsPerRun(10, func() { _ = plan.DecideBlock(block, &o) }))
+	require.Equal(t, eligibility.BlockSize, o.Len())
+	block.Reset()
+	require.True(t, block.Add(nil))
+	require.NoError(t, plan.DecideBlock(block, &o))
+	require.Equal(t, eligibility.Tally{Pending: 1}, o.Tally())
+	require.Equal(t, []uint64{1}, o.AppendUnknown(nil, 0))
+	require.Equal(t, []uint64{0}, o.Fail(0))
+}

@@ -1,0 +1,249 @@
+package eligibility
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gelombang/gelombang/program/calendar"
+)
+
+// cell is one fact of one person, as a number: 0 or 1, the number itself, a date's
+// order, a code's position, a set of positions, a Go rule's 1 for pass.
+type cell struct {
+	n     int64
+	on    int32 // order of the day on which the source was asked
+	state status
+	cause Cause
+}
+
+// fact is a declared fact with the one reader of its kind.
+type fact[E any] struct {
+	about
+	b      getter[E, bool]
+	n      getter[E, int64]
+	d      getter[E, calendar.Date]
+	c      getter[E, string]
+	cs     getter[E, []string]
+	decide func(*E) Outcome
+}
+
+// getter reads a fact; one of its two functions is set.
+type getter[E, T any] struct {
+	value func(*E) Value[T]
+	seen  func(*E) Observation[T]
+}
+
+// readers read facts, those of one kind after the other: that is quicker than to ask
+// each fact for its kind. Rules in Go come last, when what they look at is known.
+type readers[E any] struct {
+	bools     []reader[E, Value[bool]]
+	boolsSeen []reader[E, Observation[bool]]
+	ints      []reader[E, Value[int64]]
+	intsSeen  []reader[E, Observation[int64]]
+	dates     []reader[E, Value[calendar.Date]]
+	datesSeen []reader[E, Observation[calendar.Date]]
+	codes     []reader[E, Value[string]]
+	codesSeen []reader[E, Observation[string]]
+	sets      []reader[E, Value[[]string]]
+	setsSeen  []reader[E, Observation[[]string]]
+	rules     []reader[E, Outcome]
+	rare      bool // there are some that readRest reads
+}
+
+// reader reads one fact into the cell of its position.
+type reader[E, V any] struct {
+	at    int32
+	fresh int32 // an answer of an earlier day is expired
+	get   func(*E) V
+	about *about
+}
+
+// newReaders returns readers of some facts. A zero legal date lets no answer expire.
+func newReaders[E any](facts []fact[E], which []int32, legal calendar.Date) *readers[E] {
+	r := &readers[E]{}
+	for _, i := range which {
+		f := &facts[i]
+		fresh := f.freshFrom(legal)
+		addReader(&r.bools, &r.boolsSeen, i, fresh, &f.about, f.b)
+		addReader(&r.ints, &r.intsSeen, i, fresh, &f.about, f.n)
+		addReader(&r.dates, &r.datesSeen, i, fresh, &f.about, f.d)
+		addReader(&r.codes, &r.codesSeen, i, fresh, &f.about, f.c)
+		addReader(&r.sets, &r.setsSeen, i, fresh, &f.about, f.cs)
+		if f.decide != nil {
+			r.rules = append(r.rules, reader[E, Outcome]{i, fresh, f.decide, &f.about})
+		}
+	}
+	r.rare = len(r.sets)+len(r.intsSeen)+len(r.datesSeen)+len(r.codesSeen)+len(r.setsSeen)+len(r.rules) > 0
+	return r
+}
+
+func addReader[E, T any](values *[]reader[E, Value[T]], seen *[]reader[E, Observation[T]], at, fresh int32, a *about, g getter[E, T]) {
+	if g.value != nil {
+		*values = append(*values, reader[E, Value[T]]{at, fresh, g.value, a})
+	}
+	if g.seen != nil {
+		*seen = append(*seen, reader[E, Observation[T]]{at, fresh, g.seen, a})
+	}
+}
+
+// freshFrom is the first day whose answers are not too old on the legal date.
+func (a *about) freshFrom(legal calendar.Date) int32 {
+	if a.maxDays == 0 || legal.IsZero() {
+		return beforeAllDays
+	}
+	return dayOrder(legal.AddDays(-a.maxDays))
+}
+
+func (r *readers[E]) read(e *E, cells []cell) {
+	for i := range r.bools {
+		f := &r.bools[i]
+		v := f.get(e)
+		cells[f.at] = cell{asNumber(v.value), 0, v.status, v.cause}
+	}
+	for i := range r.boolsSeen {
+		f := &r.boolsSeen[i]
+		o := f.get(e)
+		cells[f.at] = cell{asNumber(o.Value.value), 0, o.Value.status, o.Value.cause}
+		if f.about.maxDays > 0 {
+			cells[f.at].seen(o.On, f.fresh)
+		}
+	}
+	for i := range r.ints {
+		f := &r.ints[i]
+		v := f.get(e)
+		cells[f.at] = cell{v.value, 0, v.status, v.cause}
+	}
+	for i := range r.dates {
+		f := &r.dates[i]
+		v := f.get(e)
+		if v.status == known && v.value.Valid() {
+			cells[f.at] = cell{int64(dayOrder(v.value)), 0, known, 0}
+			continue
+		}
+		cells[f.at] = dateCell(f.about, v)
+	}
+	for i := range r.codes {
+		f := &r.codes[i]
+		cells[f.at] = codeCell(f.about, f.get(e))
+	}
+	if r.rare {
+		r.readRest(e, cells)
+	}
+}
+
+// readRest reads the kinds that are rare.
+func (r *readers[E]) readRest(e *E, cells []cell) {
+	for i := range r.sets {
+		f := &r.sets[i]
+		cells[f.at] = setCell(f.about, f.get(e))
+	}
+	readSeen(r.intsSeen, e, cells, intCell)
+	readSeen(r.datesSeen, e, cells, dateCell)
+	readSeen(r.codesSeen, e, cells, codeCell)
+	readSeen(r.setsSeen, e, cells, setCell)
+	for i := range r.rules {
+		askGo(&r.rules[i], e, cells)
+	}
+}
+
+func readSeen[E, T any](list []reader[E, Observation[T]], e *E, cells []cell, from func(*about, Value[T]) cell) {
+	for i := range list {
+		o := list[i].get(e)
+		c := &cells[list[i].at]
+		*c = from(list[i].about, o.Value)
+		c.seen(o.On, list[i].fresh)
+	}
+}
+
+// askGo lets a rule in Go decide, unless nothing is known of what it looks at.
+func askGo[E any](r *reader[E, Outcome], e *E, cells []cell) {
+	c := &cells[r.at]
+	*c = cell{}
+	if !slices.ContainsFunc(r.about.asks, func(k int) bool { return cells[k].state != unknown }) {
+		return
+	}
+	switch r.get(e) {
+	case Pass:
+		*c = cell{n: 1, state: known}
+	case Fail:
+		*c = cell{n: 0, state: known}
+	}
+}
+
+// seen notes when the source was asked. Too long ago, and nothing is known.
+func (c *cell) seen(on calendar.Date, fresh int32) {
+	c.on = dayOrder(on)
+	if c.on < fresh && c.state != unknown {
+		c.state, c.cause = unknown, Expired
+	}
+}
+
+func intCell(_ *about, v Value[int64]) cell { return cell{v.value, 0, v.status, v.cause} }
+
+func dateCell(_ *about, v Value[calendar.Date]) cell {
+	if v.status == known && !v.value.Valid() {
+		return cell{cause: Conflicting}
+	}
+	return cell{int64(dayOrder(v.value)), 0, v.status, v.cause}
+}
+
+func codeCell(a *about, v Value[string]) cell {
+	if v.status != known {
+		return cell{0, 0, v.status, v.cause}
+	}
+	at := a.positionOf(v.value)
+	if at < 0 {
+		return cell{cause: Conflicting}
+	}
+	return cell{int64(at), 0, known, 0}
+}
+
+func setCell(a *about, v Value[[]string]) cell {
+	var set uint64
+	for _, code := range v.value {
+		at := a.positionOf(code)
+		if at < 0 {
+			return cell{cause: Conflicting}
+		}
+		set |= 1 << (at & 63)
+	}
+	return cell{int64(set), 0, v.status, v.cause}
+}
+
+// positionOf looks a code up, and returns -1 for one outside the dictionary. Short
+// dictionaries are quicker to read through.
+func (a *about) positionOf(code string) int {
+	if len(a.codes) <= 12 {
+		return slices.Index(a.codes, code)
+	}
+	if i, ok := a.position[code]; ok {
+		return i
+	}
+	return -1
+}
+
+// dayOrder is a number that orders dates as they follow one another. It is no count
+// of days, and quicker to have. What is far from a date is before all dates.
+func dayOrder(d calendar.Date) int32 {
+	if uint(d.Year) > 9999 || uint(d.Month) > 12 || uint(d.Day) > 31 {
+		return 0
+	}
+	return int32(d.Year)<<9 | int32(d.Month)<<5 | int32(d.Day)
+}
+
+func dayOf(order int64) calendar.Date {
+	return calendar.Date{Year: int(order >> 9), Month: time.Month(order >> 5 & 15), Day: int(order & 31)}
+}
+
+const (
+	beforeAllDays = math.MinInt32
+	afterAllDays  = math.MaxInt32
+)
+
+func asNumber(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

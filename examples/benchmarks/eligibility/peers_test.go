@@ -1,0 +1,299 @@
+// Package eligibility_test compares the package eligibility with general rule engines: the
+// same ten rules over the same thirteen facts of the same people, 1.5% of them
+// unknown. It measures and does not judge.
+package eligibility_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
+	"github.com/google/cel-go/cel"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/gelombang/gelombang/eligibility"
+	"github.com/gelombang/gelombang/program/calendar"
+)
+
+// person holds the thirteen facts.
+type person struct {
+	birth                     eligibility.Value[calendar.Date]
+	citizen, revoked, matched eligibility.Value[bool]
+	student, official         eligibility.Value[bool]
+	aid, subsidy, grant       eligibility.Value[bool]
+	category                  eligibility.Value[string]
+	household, awards, income eligibility.Value[int64]
+}
+
+var asOf = calendar.Of(2020, 8, 8)
+
+func maybe[T any](r *rand.Rand, v T) eligibility.Value[T] {
+	if r.IntN(1000) < 15 {
+		return eligibility.Unknown[T](eligibility.NotAsked)
+	}
+	return eligibility.Known(v)
+}
+
+func people(n int) []person {
+	r := rand.New(rand.NewPCG(3, 4))
+	rare := func(oneIn int) eligibility.Value[bool] { return maybe(r, r.IntN(oneIn) == 0) }
+	all := make([]person, n)
+	for i := range all {
+		all[i] = person{
+			birth: maybe(r, calendar.Of(1950, 1, 1).AddDays(r.IntN(20_000))), citizen: maybe(r, true), revoked: rare(50), matched: maybe(r, true),
+			student: rare(10), official: rare(20), aid: rare(20), subsidy: rare(20), grant: rare(20),
+			category:  maybe(r, []string{"seeker", "laid_off", "worker", "other"}[r.IntN(4)]),
+			household: maybe(r, int64(r.IntN(3))), awards: maybe(r, int64(r.IntN(8)/7)), income: maybe(r, int64(r.IntN(60_000_000))*100),
+		}
+	}
+	return all
+}
+
+func compiled(t testing.TB) (*eligibility.Schema[person], *eligibility.Plan[person]) {
+	s := eligibility.NewSchema[person]()
+	flag := func(name string, get func(*person) eligibility.Value[bool]) eligibility.BoolFact {
+		return s.Bool(name, get)
+	}
+	birth := s.Date("birth", func(p *person) eligibility.Value[calendar.Date] { return p.birth })
+	citizen := flag("citizen", func(p *person) eligibility.Value[bool] { return p.citizen })
+	revoked := flag("revoked", func(p *person) eligibility.Value[bool] { return p.revoked })
+	matched := flag("matched", func(p *person) eligibility.Value[bool] { return p.matched })
+	student := flag("student", func(p *person) eligibility.Value[bool] { return p.student })
+	official := flag("official", func(p *person) eligibility.Value[bool] { return p.official })
+	aid := flag("aid", func(p *person) eligibility.Value[bool] { return p.aid })
+	subsidy := flag("subsidy", func(p *person) eligibility.Value[bool] { return p.subsidy })
+	grant := flag("grant", func(p *person) eligibility.Value[bool] { return p.grant })
+	category := s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, func(p *person) eligibility.Value[string] { return p.category })
+	household := s.Int("household", func(p *person) eligibility.Value[int64] { return p.household })
+	awards := s.Int("awards", func(p *person) eligibility.Value[int64] { return p.awards })
+	income := s.Money("income", eligibility.IDR(), func(p *person) eligibility.Value[int64] { return p.income })
+	policy := eligibility.Policy{Name: "peers"}
+	for i, c := range []eligibility.Condition{
+		citizen.Is(true), birth.AgeAtLeast(18), student.Is(false), category.In("seeker", "laid_off", "worker"), official.Is(false), household.AtMost(1),
+		eligibility.All(awards.Equals(0), revoked.Is(false)), eligibility.Not(eligibility.Any(aid.Is(true), subsidy.Is(true), grant.Is(true))),
+		matched.Is(true), income.Between(0, 50_000_000_00),
+	} {
+		policy.Rules = append(policy.Rules, eligibility.Rule{Code: "r" + strconv.Itoa(i), Require: c, Basis: eligibility.WithoutArticle("a benchmark"), At: []string{"join"}})
+	}
+	c, err := eligibility.Compile(s, policy, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, c.Plan("join", asOf)
+}
+
+// rules are the ten rules as expressions that cel-go and expr both read. The birth
+// date is a number, 20020808: eighteen years before the legal date.
+var rules = [10]string{
+	"citizen", "birth <= 20020808", "!student", `category in ["seeker", "laid_off", "worker"]`, "!official", "household <= 1",
+	"awards == 0 && !revoked", "!(aid || subsidy || grant)", "matched", "income >= 0 && income <= 5000000000",
+}
+
+var names = [13]string{"birth", "citizen", "revoked", "matched", "student", "official", "aid", "subsidy", "grant", "category", "household", "awards", "income"}
+
+// facts returns the facts that are known, and the names of the others.
+func (p *person) facts() (map[string]any, []string) {
+	m := map[string]any{}
+	var unknown []string
+	if d, ok := p.birth.Get(); ok {
+		m["birth"] = int64(d.Year*10000 + int(d.Month)*100 + d.Day)
+	}
+	put(m, "citizen", p.citizen)
+	put(m, "revoked", p.revoked)
+	put(m, "matched", p.matched)
+	put(m, "student", p.student)
+	put(m, "official", p.official)
+	put(m, "aid", p.aid)
+	put(m, "subsidy", p.subsidy)
+	put(m, "grant", p.grant)
+	put(m, "category", p.category)
+	put(m, "household", p.household)
+	put(m, "awards", p.awards)
+	put(m, "income", p.income)
+	for _, name := range names {
+		if _, ok := m[name]; !ok {
+			unknown = append(unknown, name)
+		}
+	}
+	return m, unknown
+}
+
+func put[T any](m map[string]any, name string, v eligibility.Value[T]) {
+	if value, ok := v.Get(); ok {
+		m[name] = value
+	}
+}
+
+const crowd = 1024
+
+func BenchmarkGelombangRow(b *testing.B) {
+	_, plan := compiled(b)
+	all := people(crowd)
+	var d eligibility.Decision
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		plan.Decide(&all[i%crowd], &d)
+	}
+}
+
+func BenchmarkGelombangColumns(b *testing.B) {
+	s, plan := compiled(b)
+	blocks := eligibility.Population(s, people(crowd))
+	var o eligibility.Outcomes
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := plan.DecideBlock(blocks[0], &o); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/crowd, "ns/person")
+}
+
+// celPeople are programs and inputs made ready, so that only evaluation is timed.
+func celPeople(t testing.TB, all []person) ([]cel.Program, []cel.PartialActivation) {
+	options := []cel.EnvOption{}
+	kinds := map[string]*cel.Type{"birth": cel.IntType, "category": cel.StringType, "household": cel.IntType, "awards": cel.IntType, "income": cel.IntType}
+	for _, name := range names {
+		kind := kinds[name]
+		if kind == nil {
+			kind = cel.BoolType
+		}
+		options = append(options, cel.Variable(name, kind))
+	}
+	env, err := cel.NewEnv(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []cel.Program
+	for _, rule := range rules {
+		ast, issues := env.Compile(rule)
+		if issues.Err() != nil {
+			t.Fatal(issues.Err())
+		}
+		p, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize, cel.OptPartialEval))
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs = append(programs, p)
+	}
+	var inputs []cel.PartialActivation
+	for i := range all {
+		m, unknown := all[i].facts()
+		var patterns []*cel.AttributePatternType
+		for _, name := range unknown {
+			patterns = append(patterns, cel.AttributePattern(name))
+		}
+		in, err := cel.PartialVars(m, patterns...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, in)
+	}
+	return programs, inputs
+}
+
+func BenchmarkCEL(b *testing.B) {
+	programs, inputs := celPeople(b, people(crowd))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		for _, p := range programs {
+			if _, _, err := p.Eval(inputs[i%crowd]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// Both give the same outcomes: the comparison compares the same work.
+func TestCELAgrees(t *testing.T) {
+	_, plan := compiled(t)
+	all := people(crowd)
+	programs, inputs := celPeople(t, all)
+	var d eligibility.Decision
+	for i := range all {
+		plan.Decide(&all[i], &d)
+		for k, p := range programs {
+			out, _, err := p.Eval(inputs[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := eligibility.Undecided
+			if v, ok := out.Value().(bool); ok {
+				want = eligibility.Fail
+				if v {
+					want = eligibility.Pass
+				}
+			}
+			if d.Outcome(k) != want {
+				t.Fatal(i, rules[k], d.Outcome(k), want)
+			}
+		}
+	}
+}
+
+// expr has no unknown: it is asked about people of whom everything is known.
+func BenchmarkExpr(b *testing.B) {
+	var programs []*vm.Program
+	for _, rule := range rules {
+		p, err := expr.Compile(rule, expr.AsBool(), expr.AllowUndefinedVariables())
+		if err != nil {
+			b.Fatal(err)
+		}
+		programs = append(programs, p)
+	}
+	inputs := knownPeople()
+	var machine vm.VM
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		for _, p := range programs {
+			if _, err := machine.Run(p, inputs[i%len(inputs)]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func knownPeople() []map[string]any {
+	var inputs []map[string]any
+	for _, p := range people(crowd) {
+		if m, unknown := p.facts(); len(unknown) == 0 {
+			inputs = append(inputs, m)
+		}
+	}
+	return inputs
+}
+
+// OPA collects the rules that fail; an undefined input makes a rule undefined.
+func BenchmarkOPA(b *testing.B) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	query, err := rego.New(rego.Query("data.p.fails"), rego.Module("p.rego", `package p
+fails contains "citizen" if input.citizen == false
+fails contains "adult" if input.birth > 20020808
+fails contains "student" if input.student
+fails contains "category" if not input.category in {"seeker", "laid_off", "worker"}
+fails contains "official" if input.official
+fails contains "household" if input.household > 1
+fails contains "first" if input.awards != 0
+fails contains "first" if input.revoked
+fails contains "aid" if input.aid
+fails contains "aid" if input.subsidy
+fails contains "aid" if input.grant
+fails contains "matched" if input.matched == false
+fails contains "income" if input.income > 5000000000
+`)).PrepareForEval(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	inputs := knownPeople()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := query.Eval(ctx, rego.EvalInput(inputs[i%len(inputs)])); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

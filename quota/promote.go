@@ -1,0 +1,52 @@
+package quota
+
+// Vacancy is a seat that came back.
+type Vacancy struct {
+	// Pool is where the seat is, as a position in Plan.Pools. Candidates whose
+	// home is that pool or a pool below it may have it.
+	Pool int32
+	// Group is the group of a set-aside, as a position in Plan.Groups; -1 is an
+	// open seat. To refill a guarantee, ask for the group first and, if nobody
+	// fits, for an open seat.
+	Group int8
+}
+
+// Holders is who has what today.
+type Holders struct {
+	// Household says how many seats a household holds now, of all waves.
+	Household func(household uint32) int
+	// Gone says that the candidate at a place of the roll has a seat by now, or
+	// may have none any more.
+	Gone func(at int) bool
+}
+
+// Promote returns the place in the roll of whoever gets a seat that came back:
+// the first in rank, of those who wait or were passed over because their
+// household was full, who fits given today's holders. It changes nothing, so
+// it displaces nobody. It returns false where nobody fits, and for a result of
+// DrawStream.
+func (r *Result) Promote(v Vacancy, today Holders) (at int, ok bool) {
+	if r.draw == nil {
+		return 0, false
+	}
+	s := r.draw
+	for _, i := range s.queue {
+		e := &s.kept[i]
+		full := s.plan.HouseholdCap > 0 && e.household != 0 && today.Household(e.household) >= s.plan.HouseholdCap
+		member := v.Group < 0 || e.groups>>v.Group&1 == 1
+		if !full && member && s.below(e.pool, v.Pool) && !today.Gone(int(e.at)) {
+			return int(e.at), true
+		}
+	}
+	return 0, false
+}
+
+// below says whether a pool is another or below it.
+func (s *selection) below(pool, other int32) bool {
+	for ; pool >= 0; pool = s.pools[pool].parent {
+		if pool == other {
+			return true
+		}
+	}
+	return false
+}
