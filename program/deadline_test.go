@@ -14,6 +14,7 @@ import (
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
 	"github.com/gelombang/gelombang/program/memstore"
+	"github.com/gelombang/gelombang/program/wording"
 )
 
 // office is a program whose office must decide within ten days, unless papers are
@@ -26,6 +27,7 @@ func office() *program.Program[details] {
 		Policy: eligibility.Policy{Name: "office", Rules: []eligibility.Rule{{
 			Code: "adult", Require: facts.BirthDate.AgeAtLeast(18), At: []string{"screen"}, Basis: eligibility.WithoutArticle("adults"),
 		}}},
+		Texts: officeTexts(),
 		Lifecycle: program.Table{
 			Name: "office", Version: 1, Start: "filed",
 			States: program.States{
@@ -44,6 +46,22 @@ func office() *program.Program[details] {
 			},
 		},
 	}
+}
+
+func officeTexts() wording.Texts {
+	return wording.Texts{"id": {
+		"state.filed": "Permohonan diperiksa sampai {due}.", "state.waiting": "Kami menunggu dokumen Anda.",
+		"state.granted": "Permohonan dikabulkan.", "state.refused": "Permohonan ditolak.",
+		"event.ask": "Dokumen diminta.", "event.answer": "Dokumen diterima.", "event.extend": "Batas waktu diperpanjang.",
+		"event.refuse": "Diputuskan.", "event.silent": "Batas waktu lewat.",
+		"rule.adult": "Pemohon dewasa. Dasar: {basis}.", "fact.birth-date": "tanggal lahir",
+	}, "en": {
+		"state.filed": "The application is checked until {due}.", "state.waiting": "We wait for your papers.",
+		"state.granted": "The application is granted.", "state.refused": "The application is refused.",
+		"event.ask": "Papers were asked for.", "event.answer": "The papers arrived.", "event.extend": "The term was extended.",
+		"event.refuse": "It was decided.", "event.silent": "The term has passed.",
+		"rule.adult": "The applicant is an adult. Basis: {basis}.", "fact.birth-date": "date of birth",
+	}}
 }
 
 // file is one case in the office, on a clock that the test moves.
@@ -125,4 +143,26 @@ func TestAfterItsDeadlineACaseAnswersToTheClockAlone(t *testing.T) {
 	f = openFile(t)
 	require.NoError(t, f.fire(day(12), program.Report{Event: "refuse", At: end(11).Add(-1)}), "control: it was in time, and reported late")
 	require.Equal(t, program.State("refused"), f.tick(day(12)))
+}
+
+func TestATimelineIsToldInWords(t *testing.T) {
+	f := openFile(t)
+	require.NoError(t, f.fire(day(4), program.Report{Event: "ask"}))
+	lines, err := f.e.Timeline(t.Context(), 1, f.id, "id-ID", lifecycle.Applicant)
+	require.NoError(t, err)
+	require.Equal(t, []lifecycle.Line{
+		{When: "1 Agustus 2020 pukul 10.00 WIB", Text: "Permohonan diperiksa sampai 11 Agustus 2020 pukul 23.59 WIB. Langkah berikutnya: petugas.",
+			Due: "Batas waktu: 11 Agustus 2020 pukul 23.59 WIB."},
+		{When: "4 Agustus 2020 pukul 10.00 WIB", Text: "Dokumen diminta. Kami menunggu dokumen Anda.",
+			Due: "Batas waktu dihentikan sementara sejak 4 Agustus 2020 pukul 10.00 WIB."},
+	}, lines)
+	lines, err = f.e.Timeline(t.Context(), 1, f.id, "en", lifecycle.Officer)
+	require.NoError(t, err)
+	require.Equal(t, "ask: filed → waiting. Version 1 of the table.", lines[1].Text)
+
+	_, err = f.e.Timeline(t.Context(), 1, uuid.New(), "en", lifecycle.Officer)
+	require.ErrorIs(t, err, program.ErrNotFound)
+	s := newStory(memstore.New())
+	_, err = s.engine(t).Timeline(t.Context(), 1, f.id, "en", lifecycle.Officer)
+	require.ErrorIs(t, err, program.ErrNoTexts)
 }

@@ -39,6 +39,7 @@ type Engine[T any] struct {
 	payTable     *lifecycle.Machine[payment.State, payment.Event, any]
 	policy       *eligibility.Compiled[Case[T]]
 	texts        *wording.Catalogue
+	teller       *lifecycle.Teller[State, Event] // nil without texts
 	trail        trailCodec
 	rollIn       []State // states from which Drawn moves
 
@@ -112,6 +113,8 @@ func (e *Engine[T]) compile() error {
 	}
 	if e.texts != nil && len(p.Texts) > 0 {
 		options.Texts = e.texts
+		e.teller, err = lifecycle.NewTeller(p.Lifecycle, e.texts, p.Zone)
+		all = append(all, err)
 	}
 	e.machine, err = lifecycle.Compile(p.Lifecycle, p.Guards, options)
 	all = append(all, err)

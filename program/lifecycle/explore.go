@@ -15,11 +15,11 @@ type Path[S, E ~string] []*Row[S, E]
 // along them. The path is used again for the next one: clone it to keep it.
 func (m *Machine[S, E, C]) Paths(bound int) iter.Seq[Path[S, E]] {
 	return func(yield func(Path[S, E]) bool) {
-		m.follow(m.states.at(m.table.Start), bound, nil, yield)
+		m.walk(m.states.at(m.table.Start), bound, nil, yield)
 	}
 }
 
-func (m *Machine[S, E, C]) follow(state, bound int, path Path[S, E], yield func(Path[S, E]) bool) bool {
+func (m *Machine[S, E, C]) walk(state, bound int, path Path[S, E], yield func(Path[S, E]) bool) bool {
 	if !yield(path) {
 		return false
 	}
@@ -27,7 +27,7 @@ func (m *Machine[S, E, C]) follow(state, bound int, path Path[S, E], yield func(
 		return true
 	}
 	for row := range m.rowsFrom(state) {
-		if !m.follow(m.states.at(row.To), bound, append(path, row), yield) {
+		if !m.walk(m.states.at(row.To), bound, append(path, row), yield) {
 			return false
 		}
 	}

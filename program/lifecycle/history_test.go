@@ -36,6 +36,21 @@ func TestHistoriesReplayOnTheirOwnTableWithoutDifference(t *testing.T) {
 	}
 }
 
+// What a case remembers of its steps is enough to tell all of them.
+func TestABareHistoryIsRetraced(t *testing.T) {
+	for _, history := range histories(t) {
+		bare := make([]lifecycle.Record[state, event], len(history))
+		for i, r := range history {
+			bare[i] = lifecycle.Record[state, event]{At: r.At, Actor: r.Actor, Event: r.Event, To: r.To}
+		}
+		permitMachine(t).Retrace(bare)
+		require.Equal(t, history, bare)
+	}
+	odd := []lifecycle.Record[state, event]{{At: noon, To: "filed"}, {At: noon, Event: "dance", To: "lost"}, {At: noon, Event: "complete", To: "granted"}}
+	permitMachine(t).Retrace(odd)
+	require.Equal(t, state("granted"), odd[2].To, "what the table does not have stays as it is")
+}
+
 func TestADraftTableIsTriedOnHistories(t *testing.T) {
 	both := histories(t)
 	for name, try := range map[string]struct {

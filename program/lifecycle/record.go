@@ -39,6 +39,47 @@ func (s Step[S, E]) Record(at Moment) Record[S, E] {
 	}
 }
 
+// Retrace fills in what a bare history leaves out. Such a history has of each step,
+// oldest first, when and by whom it was made, its event and where it led; the
+// table of the same version tells the rest, deadlines included. Steps that the table
+// does not have stay as they are.
+func (m *Machine[S, E, C]) Retrace(history []Record[S, E]) {
+	var running Running
+	for i := range history {
+		r := &history[i]
+		r.Entry, r.Version = int64(i+1), m.table.Version
+		if i == 0 {
+			running = m.entered(*r)
+		} else {
+			r.From = history[i-1].To
+			at := Moment{At: r.At, Actor: r.Actor, Entry: int64(i), Running: &running}
+			running = m.follow(r, at)
+		}
+		r.Due, r.Since = running.Due, running.Since
+	}
+}
+
+// follow fills in the row of one step, and returns the deadline after it.
+func (m *Machine[S, E, C]) follow(r *Record[S, E], at Moment) Running {
+	s, e := m.states.at(r.From), m.events.at(r.Event)
+	if s < 0 || e < 0 {
+		return Running{}
+	}
+	for v := m.cells[s*m.width+e]; v != nil; v = v.next {
+		if v.row.To != r.To {
+			continue
+		}
+		due, code := v.timed.due(at)
+		if code != "" {
+			return Running{}
+		}
+		step := Step[S, E]{&v.row, due, v.timed.clock == Suspend}
+		*r = step.Record(at)
+		return step.Running(at)
+	}
+	return Running{}
+}
+
 // Difference is a recorded move that this machine would not have made, or that
 // it would have ended elsewhere.
 type Difference[S, E ~string] struct {

@@ -192,7 +192,11 @@ func (w *Teller[S, E]) tellCitizen(t *sentences, r Record[S, E]) {
 	if r.Event != "" {
 		t.say(w.table.eventKey(r.Event))
 	}
-	t.say(s.wordingKey(), wording.Arg{Name: argDue, Value: t.lastMinute(r.Due)})
+	if r.Due.IsZero() {
+		t.say(s.wordingKey())
+	} else {
+		t.say(s.wordingKey(), wording.Arg{Name: argDue, Value: t.lastMinute(r.Due)})
+	}
 	if s.Next != "" && s.Next != Applicant {
 		t.say("lifecycle.next", wording.Arg{Name: "party", Value: t.text("party." + string(s.Next))})
 	}
