@@ -18,6 +18,14 @@
 // checked as a whole (Last.Gate) before each line is put in exactly one class
 // (Classify).
 //
+// A Provider is a bank or wallet that is reached by calls. Dispatch hands over
+// transfers that were stored as submitted before; Judge says what an answer proves
+// of one, and Next what may be done about one that no answer proves: the same order
+// again under the same reference where the provider has declared that safe, an
+// enquiry, or to await the statement. Nothing is ever sent under a new reference while
+// an attempt is open. A Matcher matches the lines of a statement.
+//
 // Money is an integer of minor units. No binary fractions are used anywhere.
-// The package is pure: it reads no clock, stores nothing and sends nothing.
+// But for Dispatch, which calls the Provider that it is given, the package is pure: it
+// reads no clock, stores nothing and sends nothing.
 package payment

@@ -46,7 +46,8 @@ func (f Failure) Actor() lifecycle.Party {
 // Wording is the key of the citizen's text.
 func (f Failure) Wording() string { return "failure." + string(f) }
 
-// FailureOf maps a reason for which a bank returned a payment, a code of ISO 20022
+// FailureOf maps a reason for which a bank rejected or returned a payment: a code of
+// ISO 20022's external code sets ExternalStatusReason1Code and
 // ExternalReturnReason1Code. A code that is not listed is Unexplained.
 func FailureOf(code string) Failure {
 	switch code {
@@ -58,15 +59,15 @@ func FailureOf(code string) Failure {
 		return NameMismatch
 	case "MD07": // EndCustomerDeceased
 		return HolderDeceased
-	case "RC01", "RC04": // BankIdentifierIncorrect, InvalidCreditorBankIdentifier
+	case "RC01", "RC04", "RC07": // BankIdentifierIncorrect, InvalidCreditorBankIdentifier, InvalidCreditorBICIdentifier
 		return BankUnknown
-	case "AM02": // NotAllowedAmount
+	case "AM02", "AM06": // NotAllowedAmount, TooLowAmount
 		return AmountRefused
 	case "AG01", "RR04": // TransactionForbidden, RegulatoryReason
 		return NotAllowed
 	case "AM04": // InsufficientFunds
 		return NoFunds
-	case "AM05": // Duplication
+	case "AM05", "DUPL": // Duplication, DuplicatePayment
 		return SentTwice
 	}
 	return Unexplained

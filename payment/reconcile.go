@@ -58,9 +58,9 @@ func (e *GateError) Error() string { return "payment: statement: " + string(e.Ru
 
 // Line is one line of a statement.
 type Line struct {
-	// Reference is the end-to-end reference, and Code the reason of a return, both
-	// as the bank wrote them. Classify looks at neither.
-	Reference, Code string
+	// Reference is the end-to-end reference, Theirs the bank's own, and Code the
+	// reason of a return, all as the bank wrote them. Classify looks at none.
+	Reference, Theirs, Code string
 	// Credit says that money came in. A reversed credit is a debit, and the
 	// other way round: the caller gives the direction in which money moved.
 	Credit bool

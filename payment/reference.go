@@ -49,13 +49,28 @@ func ParseReference(s string) (batch, item int64, generation int, err error) {
 	}
 	first, rest, _ := strings.Cut(body[1:], "I")
 	second, third, _ := strings.Cut(rest, "G")
-	batch, _ = strconv.ParseInt(first, 10, 64)
-	item, _ = strconv.ParseInt(second, 10, 64)
-	generation, _ = strconv.Atoi(third)
-	if again, err := Reference(batch, item, generation); err != nil || again != s {
+	batch, ok1 := number(first, MaxBatch)
+	item, ok2 := number(second, MaxItem)
+	n, ok3 := number(third, MaxGeneration)
+	if !ok1 || !ok2 || !ok3 {
 		return 0, 0, 0, &ReferenceError{"form"}
 	}
-	return batch, item, generation, nil
+	return batch, item, int(n), nil
+}
+
+// number reads a decimal from 1 to most, without leading zeros.
+func number(s string, most int64) (n int64, ok bool) {
+	if s == "" || s[0] == '0' || len(s) > 12 {
+		return 0, false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, n <= most
 }
 
 // ReferenceError says what is wrong with a reference: "batch", "item" and
@@ -71,8 +86,11 @@ const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 func checkCharacter(s string) (byte, bool) {
 	p := 36
 	for i := range len(s) {
-		value := strings.IndexByte(alphabet, s[i])
-		if value < 0 {
+		value := int(s[i]) - '0'
+		if value > 9 {
+			value = int(s[i]) - 'A' + 10
+		}
+		if value < 0 || value > 35 || s[i] > '9' && s[i] < 'A' {
 			return 0, false
 		}
 		if p = (p + value) % 36; p == 0 {
