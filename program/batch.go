@@ -37,6 +37,9 @@ const (
 	BatchApproved  BatchState = "approved"
 	BatchSubmitted BatchState = "submitted"
 	BatchClosed    BatchState = "closed"
+	// BatchCancelling: it will not be paid; its payments are being cancelled.
+	BatchCancelling BatchState = "cancelling"
+	BatchCancelled  BatchState = "cancelled"
 )
 
 type batchEvent string
@@ -54,10 +57,12 @@ func BatchTable() lifecycle.Table[BatchState, batchEvent] {
 		States: []lifecycle.State[BatchState, batchEvent]{
 			state(BatchPreparing, false), state(BatchPrepared, false), state(BatchApproved, false),
 			state(BatchSubmitted, false), state(BatchClosed, true),
+			state(BatchCancelling, false), state(BatchCancelled, true),
 		},
 		Moves: []lifecycle.Move[BatchState, batchEvent]{
 			move("prepare", BatchPrepared, BatchPreparing), move("approve", BatchApproved, BatchPrepared),
 			move("submit", BatchSubmitted, BatchApproved), move("close", BatchClosed, BatchSubmitted),
+			move("cancel", BatchCancelling, BatchPrepared, BatchApproved), move("cancelled", BatchCancelled, BatchCancelling),
 		},
 	}
 }

@@ -24,6 +24,12 @@ type FreezeOrder struct {
 	Reason string
 	// Source is the randomness, named in advance.
 	Source quota.Source
+	// Due is when the source speaks, in UTC and whole seconds. It must be given
+	// where there are Witnesses or a fallback.
+	Due time.Time
+	// Witnesses outside the agency sign the manifest before Due: at least as
+	// many as the plan demands.
+	Witnesses []quota.Witness
 }
 
 // Freeze makes the roll of a closed wave: everybody who passed the screening,
@@ -60,7 +66,7 @@ func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeO
 		}
 		w.body.Manifest, err = quota.Freeze(w.body.Plan, roll, quota.Manifest{
 			Program: e.program.ID, Wave: w.name(), Number: order.Number, Reason: order.Reason,
-			Source: order.Source, Frozen: w.body.Frozen.Truncate(time.Second),
+			Source: order.Source, Frozen: w.body.Frozen.Truncate(time.Second), Due: order.Due, Witnesses: order.Witnesses,
 		})
 		return err
 	})
@@ -195,16 +201,34 @@ func (r *rollReader) nameHouseholds(order func(uuid.UUID) [32]byte) {
 	r.members, r.households = nil, nil
 }
 
-// Draw selects by the seed, which must be of the source that the manifest
-// names, and posts the movements of unfilled seats. The results reach the
-// cases with Announce.
-func (e *Engine[T]) Draw(ctx context.Context, by By, wave int64, seed *quota.Seed) error {
-	return e.moveWave(ctx, by, wave, "draw", seed, func(w *Wave, c *Change) error {
-		drawn, err := e.redraw(ctx, *w, seed)
+// DrawOrder is what a draw needs after the randomness exists.
+type DrawOrder struct {
+	// Seed must be of the source that the manifest names.
+	Seed *quota.Seed
+	// Attestations are what the witnesses of the manifest signed, in their order.
+	Attestations []quota.Attestation
+	// Removals are people who may not be drawn any more; they are published with
+	// their reasons.
+	Removals []quota.Removal
+}
+
+// Draw selects by the seed, and posts the movements of unfilled seats. The
+// results reach the cases with Announce. Errors: quota.Faults for a seed of
+// another source, a witness who did not sign in time, or a removal of somebody
+// who is not on the roll.
+func (e *Engine[T]) Draw(ctx context.Context, by By, wave int64, order DrawOrder) error {
+	if order.Seed == nil {
+		return &FieldError{"Seed", "is missing"}
+	}
+	return e.moveWave(ctx, by, wave, "draw", order, func(w *Wave, c *Change) error {
+		if err := w.body.Manifest.Attested(order.Attestations); err != nil {
+			return err
+		}
+		w.body.Seed, w.body.Attestations, w.body.Removals = order.Seed, order.Attestations, order.Removals
+		drawn, err := e.redraw(ctx, *w, order.Seed)
 		if err != nil {
 			return err
 		}
-		w.body.Seed = seed
 		c.Postings, err = spills(w, drawn.result.Moves)
 		return err
 	})
@@ -239,7 +263,7 @@ func (e *Engine[T]) redraw(ctx context.Context, w Wave, seed *quota.Seed) (*draw
 	if err != nil {
 		return nil, err
 	}
-	result, err := quota.Draw(w.body.Plan, roll, w.body.Manifest, seed, nil)
+	result, err := quota.Draw(w.body.Plan, roll, w.body.Manifest, seed, &quota.DrawOptions{Removals: w.body.Removals})
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +363,10 @@ func (e *Engine[T]) WriteProof(ctx context.Context, wave int64, create func(name
 	if err != nil {
 		return err
 	}
-	return quota.WriteProof(create, &quota.Proof{Plan: w.body.Plan, Roll: d.roll, Manifest: w.body.Manifest, Seed: w.body.Seed, Result: d.result})
+	return quota.WriteProof(create, &quota.Proof{
+		Plan: w.body.Plan, Roll: d.roll, Manifest: w.body.Manifest, Seed: w.body.Seed, Result: d.result,
+		Attestations: w.body.Attestations, Removals: w.body.Removals,
+	})
 }
 
 // OpenCommitment checks what the roll commits to for one application, as an

@@ -306,7 +306,7 @@ func (v *verifier[T]) money(ctx context.Context) error {
 // wantPayment: once its batch is approved, a payment's amount has left what is
 // entitled; it is with the batch, or paid, or back.
 func (v *verifier[T]) wantPayment(b *Batch, p *paymentRow) {
-	if b.Approver == "" {
+	if b.Approver == "" || b.State == BatchCancelling || b.State == BatchCancelled {
 		return
 	}
 	switch p.state {

@@ -40,6 +40,9 @@ type waveBody struct {
 	Frozen   time.Time       `json:"frozen,omitzero"`
 	Manifest *quota.Manifest `json:"manifest,omitempty"`
 	Seed     *quota.Seed     `json:"seed,omitempty"`
+	// Attestations and Removals came with the seed.
+	Attestations []quota.Attestation `json:"attestations,omitempty"`
+	Removals     []quota.Removal     `json:"removals,omitempty"`
 }
 
 func (w *Wave) name() string { return strconv.FormatInt(w.Number, 10) }

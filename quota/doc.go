@@ -22,9 +22,9 @@
 // docs/draw.md, with what it does not protect against. Promote says who gets a
 // seat that came back.
 //
-// Issue, Hold, Confirm, ConfirmPart, Release, Extend, Grant, Revoke, Spill and
-// Carry return postings for program/ledger; the accounts are in the comment of
-// Place.
+// Issue, Hold, Confirm, ConfirmPart, Release, Extend, Grant, Revoke, Spill, Carry
+// and CloseWave return postings for program/ledger; the accounts are in the
+// comment of Place. CloseWave carries all that is left of a wave to a later one.
 //
 // Nothing here reads a clock or makes randomness, and nothing prints.
 package quota

@@ -8,15 +8,16 @@ import (
 // DrawOptions are the optional arguments of a draw.
 type DrawOptions struct {
 	// Removals are people on the roll who may not be drawn any more. They are
-	// published with their reasons, and move nobody else.
+	// published with their reasons, and move nobody else. A label that is not on
+	// the roll is an error.
 	Removals []Removal
 }
 
 // Removal takes one person out of a draw after the roll was frozen.
 type Removal struct {
-	Label Label
+	Label Label `json:"label"`
 	// Reason is one line of text, as published: a rule, never a person.
-	Reason string
+	Reason string `json:"reason"`
 }
 
 // Draw checks that plan, roll and seed are those of the manifest, and selects.
@@ -29,8 +30,15 @@ func Draw(p *Plan, r *Roll, m *Manifest, s *Seed, opts *DrawOptions) (*Result, e
 	if err := m.fits(&r.marks); err != nil {
 		return nil, err
 	}
+	for label := range removed {
+		if _, found := r.find(label); !found {
+			return nil, errNotOnRoll
+		}
+	}
 	return sel(p, r, keys, removed)
 }
+
+var errNotOnRoll = Faults{{"removals", "a label is not on the roll"}}
 
 // Select ranks the roll and applies the plan. The plan must be valid, and the
 // roll made for it. Use Draw for a draw that anyone shall check: Select alone
@@ -61,7 +69,8 @@ func (r *Roll) scan(visit func(at uint32, c *Candidate) error) error {
 
 // DrawStream is Draw for a roll that is not held in memory. It opens roll.tsv
 // several times, reads it as a stream, and calls each for every candidate in
-// the order of the roll. The result has no outcomes. What it keeps in memory
+// the order of the roll; they count only if it ends without an error. The result
+// has no outcomes. What it keeps in memory
 // grows with the seats and waiting places of a lottery of at most 64 tiers, not
 // with the roll; for other plans it keeps all candidates without their
 // commitments. It does not hold Held of the lines of one household against each
@@ -74,13 +83,22 @@ func DrawStream(p *Plan, m *Manifest, s *Seed, open func() (io.ReadCloser, error
 	}
 	first := true
 	read := func(visit func(at uint32, c *Candidate) error) error {
-		marks, err := readStream(p, open, first, visit)
+		found := 0
+		marks, err := readStream(p, open, first, func(at uint32, c *Candidate) error {
+			if removed[c.Label] {
+				found++
+			}
+			return visit(at, c)
+		})
 		if err == nil && !first {
 			marks.tree = m.Tree
 		}
 		first = false
 		if err != nil {
 			return err
+		}
+		if found != len(removed) {
+			return errNotOnRoll
 		}
 		return m.fits(&marks)
 	}
@@ -137,6 +155,9 @@ func ready(p *Plan, m *Manifest, s *Seed, opts *DrawOptions) (*Keys, map[Label]b
 		return nil, nil, err
 	} else if digest != m.Plan {
 		return nil, nil, Faults{{"manifest.plan", "is not the digest of the plan"}}
+	}
+	if err := m.meets(p); err != nil {
+		return nil, nil, err
 	}
 	keys, err := m.keys(s)
 	if err != nil || opts == nil {

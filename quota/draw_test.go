@@ -230,7 +230,7 @@ func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
 	commitment := Digest(sha256.Sum256(code[:]))
 	m, err := Freeze(p, roll, Manifest{
 		Program: "prakerja", Wave: "4", Number: 2, Reason: "the first beacon failed", Frozen: frozen, Due: frozen.Add(time.Hour), Code: &commitment,
-		Witnesses: []Witness{{Name: "notary", Key: Digest(public)}}, Source: Source{Beacon: &Beacon{"drand", "52db9ba7", 1000}, Fallback: "the next round"},
+		Witnesses: []Witness{{Name: "notary", Key: Digest(public)}}, Source: Source{Beacon: &Beacon{"drand", "52db9ba7", 1000}, Fallback: &Fallback{NotPublished, frozen.Add(2 * time.Hour), Beacon{"drand", "52db9ba7", 2000}}},
 	})
 	require.NoError(t, err)
 	digest, err := m.Digest()
@@ -374,16 +374,12 @@ func TestDrawInvariants(t *testing.T) {
 // ranks are the places of all candidates in the order of the draw.
 func ranks(p *Plan, roll *Roll, keys *Keys) []uint32 {
 	d := newOrder(p, roll.candidates, keys, nil)
-	var all []found
+	var all []entry
 	for i := range roll.candidates {
-		all = append(all, found{d.head(&roll.candidates[i]), uint32(i), uint32(i)})
+		c := &roll.candidates[i]
+		all = append(all, entry{head: d.head(c), household: c.Household})
 	}
-	d.sort(all, func(f found) *Candidate { return &roll.candidates[f.at] })
-	var places []uint32
-	for _, f := range all {
-		places = append(places, f.at)
-	}
-	return places
+	return d.sort(all, func(i uint32) Label { return roll.candidates[i].Label })
 }
 
 // outcomes are those of all candidates.

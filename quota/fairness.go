@@ -3,6 +3,7 @@ package quota
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // Chance is the probability that one person of a cell gets a seat: of those who
@@ -21,12 +22,14 @@ type Chance struct {
 	Error int64
 }
 
-// Millionths is the probability, rounded down.
+// Millionths is the probability, rounded down; 0 where Seats over Of is none.
 func (c Chance) Millionths() int64 {
-	if c.Of == 0 {
+	if c.Of <= 0 || c.Seats < 0 || c.Seats > c.Of {
 		return 0
 	}
-	return c.Seats * 1_000_000 / c.Of
+	hi, lo := bits.Mul64(uint64(c.Seats), 1_000_000)
+	millionths, _ := bits.Div64(hi, lo, uint64(c.Of))
+	return int64(millionths)
 }
 
 // Fairness reports everybody's chance, by cell, before anyone draws. Where a
@@ -69,10 +72,10 @@ func Fairness(p *Plan, r *Roll, draws int, seed []byte) ([]Chance, error) {
 		}
 		tiers[c.Pool][c.Tier]++
 	}
-	simulated := false
+	simulated, closed := false, p.closed()
 	for i := range chances {
 		c := &chances[i]
-		if c.Exact = p.closed(c.Pool); !c.Exact {
+		if c.Exact = closed[c.Pool]; !c.Exact {
 			c.Of, c.Error = c.People*int64(draws), root(2_649_200_000_000/int64(draws))
 			simulated = true
 			continue
@@ -91,7 +94,7 @@ func Fairness(p *Plan, r *Roll, draws int, seed []byte) ([]Chance, error) {
 		result := Select(p, r, NewKeys(seed, binary.BigEndian.AppendUint64([]byte("fairness"), uint64(draw))))
 		for i := range result.draw.kept {
 			e := &result.draw.kept[i]
-			if c := &chances[places[of(&r.candidates[e.at])]]; e.outcome.Accepted() && !c.Exact {
+			if c := &chances[places[of(&r.candidates[e.at])]]; e.outcome().Accepted() && !c.Exact {
 				c.Seats++
 			}
 		}
@@ -99,27 +102,26 @@ func Fairness(p *Plan, r *Roll, draws int, seed []byte) ([]Chance, error) {
 	return chances, nil
 }
 
-// closed says whether the chances of a pool have the closed form.
-func (p *Plan) closed(pool int32) bool {
-	if p.HouseholdCap > 0 || p.Ticket == PerHousehold || len(p.Pools[pool].Reserves) > 0 {
-		return false
+// closed says for each pool whether its chances have the closed form.
+func (p *Plan) closed() []bool {
+	all := make([]bool, len(p.Pools))
+	if p.HouseholdCap > 0 || p.Ticket == PerHousehold {
+		return all
 	}
-	spilled := map[string]bool{}
+	spilled, parent := map[string]bool{}, map[string]string{}
 	for i := range p.Pools {
+		parent[p.Pools[i].ID] = p.Pools[i].Parent
 		for _, to := range p.Pools[i].Spill {
 			spilled[to] = true
 		}
 	}
-	parent := map[string]string{}
 	for i := range p.Pools {
-		parent[p.Pools[i].ID] = p.Pools[i].Parent
-	}
-	for at := p.Pools[pool].ID; at != ""; at = parent[at] {
-		if spilled[at] {
-			return false
+		all[i] = len(p.Pools[i].Reserves) == 0
+		for at := p.Pools[i].ID; at != ""; at = parent[at] {
+			all[i] = all[i] && !spilled[at]
 		}
 	}
-	return true
+	return all
 }
 
 // MonotoneError says that a share has fewer seats when there is one more to

@@ -37,7 +37,7 @@ func (s *selection) guarantees() {
 	for _, m := range matchers {
 		if m != nil {
 			for _, e := range m.placed {
-				e.outcome.Group = m.groups[e.fills]
+				e.group = m.groups[e.fills]
 			}
 		}
 	}

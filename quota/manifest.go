@@ -30,9 +30,10 @@ type Manifest struct {
 	// Frozen is when the roll was closed, in UTC and whole seconds.
 	Frozen time.Time `json:"frozen"`
 	// Due is when the source speaks, in UTC and whole seconds. It must be given
-	// where there are witnesses: they sign before it.
+	// where there are witnesses, who sign before it, or a fallback.
 	Due time.Time `json:"due,omitzero"`
-	// Witnesses outside the agency have the digest of the manifest before then.
+	// Witnesses outside the agency have the digest of the manifest before then:
+	// at least as many as the plan demands.
 	Witnesses []Witness `json:"witnesses,omitempty"`
 }
 
@@ -48,7 +49,10 @@ func Freeze(p *Plan, r *Roll, m Manifest) (*Manifest, error) {
 		return nil, Faults{{"roll", "was made for another plan"}}
 	}
 	m.Format, m.Count, m.Roll, m.Tree = ManifestFormat, r.marks.count, r.marks.digest, r.marks.tree
-	return &m, m.Validate()
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return &m, m.meets(p)
 }
 
 // ParseManifest reads manifest.json and validates it.
@@ -78,8 +82,8 @@ func (m *Manifest) Validate() error {
 	if m.Number < 1 || m.Number > 1_000_000 {
 		f.add("number", "must be 1 to 1000000")
 	}
-	if m.Number > 1 && m.Reason == "" || !validText(m.Reason) {
-		f.add("reason", "must be one line of text, and given for a second draw")
+	if (m.Number > 1) != (m.Reason != "") || !validText(m.Reason) {
+		f.add("reason", "must be one line of text, given for a draw after the first and for no other")
 	}
 	if m.Count < 0 {
 		f.add("count", "negative")
@@ -90,13 +94,39 @@ func (m *Manifest) Validate() error {
 	if !m.Due.IsZero() && (!wholeUTC(m.Due) || !m.Due.After(m.Frozen)) || m.Due.IsZero() && len(m.Witnesses) > 0 {
 		f.add("due", "must be after frozen, in UTC and whole seconds, and given where there are witnesses")
 	}
-	for i, w := range m.Witnesses {
-		if !validID(w.Name) {
-			f.add(fmt.Sprintf("witnesses[%d].name", i), idRule)
-		}
-	}
+	m.checkWitnesses(&f)
 	m.Source.check(&f)
+	if b := m.Source.Fallback; b != nil && (m.Due.IsZero() || b.Until.Before(m.Due)) {
+		f.add("source.fallback.until", "must not be before due, which must be given")
+	}
 	return f.err()
+}
+
+// checkWitnesses counts nobody twice.
+func (m *Manifest) checkWitnesses(f *Faults) {
+	if len(m.Witnesses) > maxNamed {
+		f.add("witnesses", "more than 100")
+		return
+	}
+	names, keys := map[string]bool{}, map[Digest]bool{{}: true}
+	for i, w := range m.Witnesses {
+		field := fmt.Sprintf("witnesses[%d]", i)
+		if !validID(w.Name) {
+			f.add(field+".name", idRule)
+		}
+		if names[w.Name] || keys[w.Key] {
+			f.add(field, "needs a name and a key that no other witness has")
+		}
+		names[w.Name], keys[w.Key] = true, true
+	}
+}
+
+// meets checks that the manifest has what the plan demands.
+func (m *Manifest) meets(p *Plan) error {
+	if len(m.Witnesses) < p.Witnesses {
+		return Faults{{"witnesses", fmt.Sprintf("the plan demands %d, there are %d", p.Witnesses, len(m.Witnesses))}}
+	}
+	return nil
 }
 
 // Encode returns the canonical JSON, as Plan.Encode does.

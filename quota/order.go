@@ -30,16 +30,28 @@ type cell struct {
 	short  bool   // somebody who was not kept might have had a seat
 }
 
-// entry is a kept candidate and what becomes of it.
+// entry is a kept candidate and what becomes of it, in 32 bytes.
 type entry struct {
 	head      uint64
 	household uint32
 	groups    uint32
 	at        uint32 // place in the roll
 	pool      int32
+	number    uint32 // the pool of the seat, or the position of who waits
 	held      uint8
 	fills     int8 // the guarantee, while those are filled
-	outcome   Outcome
+	group     int8
+	reason    Reason
+}
+
+func (e *entry) outcome() Outcome {
+	o := Outcome{Pool: e.pool, Group: -1, Reason: e.reason}
+	if o.Accepted() {
+		o.Pool, o.Group = int32(e.number), e.group
+	} else if o.Reason == Waiting {
+		o.Position = e.number
+	}
+	return o
 }
 
 // order finds who matters to a draw, and in which order.
@@ -56,12 +68,14 @@ type order struct {
 const (
 	maxCellGroups = 6
 	maxCellTiers  = 64
+	maxCells      = 1 << 18
+	maxCounts     = 1 << 22
 	noLimit       = math.MaxUint64
 )
 
 func newOrder(p *Plan, roll []Candidate, keys *Keys, removed map[Label]bool) *order {
 	d := &order{plan: p, roll: roll, keys: keys, removed: removed, bits: len(p.Groups)}
-	if d.bits > maxCellGroups {
+	if d.bits > maxCellGroups || len(p.Pools)<<d.bits > maxCells {
 		d.bits = 0
 	}
 	d.cells = make([]cell, len(p.Pools)<<d.bits)
@@ -79,9 +93,11 @@ func newOrder(p *Plan, roll []Candidate, keys *Keys, removed map[Label]bool) *or
 }
 
 // prunes says whether limits can be set: the heads of a tier are spread evenly
-// only where the lottery makes them.
+// only where the lottery makes them. A plan of very many pools and tiers is not
+// counted: its counts would be larger than a roll.
 func (d *order) prunes() bool {
-	return d.plan.Tiers <= maxCellTiers && (d.plan.Key == "" || d.plan.Key == Lottery)
+	lottery := d.plan.Key == "" || d.plan.Key == Lottery
+	return lottery && d.plan.Tiers <= maxCellTiers && len(d.cells)*d.plan.Tiers <= maxCounts
 }
 
 func (d *order) cell(c *Candidate) *cell {
@@ -146,21 +162,42 @@ func (d *order) guess() {
 	groups := d.plan.groupBits()
 	open := make([]int64, len(d.plan.Pools)) // what anybody may take, or wait for
 	for i := range d.plan.Pools {
+		aside := false
 		open[i] = d.plan.Pools[i].Seats + d.plan.Waiting
 		for _, r := range d.plan.Pools[i].Reserves {
 			if r.Kind == SetAside {
 				open[i] -= min(r.Seats, inGroup[i][groups[r.Group]])
+				aside = true
 			}
+		}
+		if aside { // fewer come to wait while some take set-asides
+			open[i] += d.plan.Waiting
 		}
 	}
 	for i := range d.cells {
 		c := &d.cells[i]
-		c.keep = part(c.total, open[c.pool], inPool[c.pool]) + part(c.total, surplus, all)
+		c.keep = part(c.total, open[c.pool], inPool[c.pool])
+		// Those who fill a guarantee come first; most of them have an open seat
+		// anyhow. They may move on to another one, so the last to fill counts.
+		var guaranteed int64
+		member := false
 		for _, r := range d.plan.Pools[c.pool].Reserves {
-			if g := groups[r.Group]; c.groups>>g&1 == 1 {
-				c.keep += part(c.total, r.Seats, inGroup[c.pool][g])
+			g := groups[r.Group]
+			n := part(c.total, r.Seats, inGroup[c.pool][g])
+			in := c.groups>>g&1 == 1
+			if r.Kind == Guarantee {
+				member = member || in
+				if in || n < c.total {
+					guaranteed = max(guaranteed, n)
+				}
+			} else if in {
+				c.keep += n
 			}
 		}
+		if member {
+			c.keep = max(c.keep, guaranteed)
+		}
+		c.keep += part(c.total, surplus, all)
 		if d.start != nil {
 			c.keep = d.start(c)
 		}
@@ -178,7 +215,7 @@ func part(total, n, all int64) int64 {
 	}
 	hi, lo := bits.Mul64(uint64(total), uint64(n))
 	share, _ := bits.Div64(hi, lo, uint64(all))
-	return int64(share) + 2*root(int64(share)) + 1
+	return int64(share) + 1
 }
 
 // root is the integer square root, from above.
@@ -231,21 +268,14 @@ func (d *order) widen() bool {
 	return again
 }
 
-// found is a candidate before the limit: the head, the place in the roll, and
-// how many were found before.
-type found struct {
-	head   uint64
-	at, nr uint32
-}
-
 // collect keeps the candidates before the limit of their cell.
 func (d *order) collect(read scan) (*selection, error) {
 	var room int64
 	for i := range d.cells {
 		room += min(d.cells[i].total, d.cells[i].keep+d.cells[i].keep/64)
 	}
-	all := make([]found, 0, room)
-	var copies []Candidate // where the roll is not in memory
+	s := newSelection(d, room)
+	var labels []Label // where the roll is not in memory
 	err := read(func(at uint32, c *Candidate) error {
 		if d.removed != nil && d.removed[c.Label] {
 			return nil
@@ -255,31 +285,24 @@ func (d *order) collect(read scan) (*selection, error) {
 			k.tail = true
 			return nil
 		}
-		all = append(all, found{head, at, uint32(len(all))})
+		s.kept = append(s.kept, entry{
+			head: head, household: c.Household, groups: c.Groups, at: at, pool: c.Pool, held: c.Held,
+		})
+		s.households.note(c.Household)
 		if d.roll == nil {
-			copies = append(copies, *c)
+			labels = append(labels, c.Label)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	who := func(f found) *Candidate {
+	s.rest = d.sort(s.kept, func(i uint32) Label {
 		if d.roll == nil {
-			return &copies[f.nr]
+			return labels[i]
 		}
-		return &d.roll[f.at]
-	}
-	d.sort(all, who)
-	s := newSelection(d, all)
-	for rank, f := range all {
-		c := who(f)
-		s.kept[rank] = entry{
-			head: f.head, household: c.Household, groups: c.Groups, at: f.at, pool: c.Pool, held: c.Held,
-			outcome: Outcome{Pool: c.Pool, Group: -1},
-		}
-		s.rest[rank], s.byPlace[f.nr] = uint32(rank), uint32(rank)
-	}
+		return d.roll[s.kept[i].at].Label
+	})
 	return s, nil
 }
 
@@ -297,43 +320,43 @@ func (d *order) head(c *Candidate) uint64 {
 	return uint64(c.Tier)<<48 | random>>16
 }
 
-// sort puts the found into the order of rank. Heads are spread evenly by the
-// lottery, so they are first dealt into as many buckets as there are found.
-// Equal heads, which are rare, are decided by the whole key, made again.
-func (d *order) sort(all []found, who func(found) *Candidate) {
-	compare := func(a, b found) int {
+// sort returns the places of the kept in the order of rank. Heads are spread
+// evenly by the lottery, so they are first dealt into buckets of a few. Equal
+// heads, which are rare, are decided by the whole key, made again, and then by
+// the label.
+func (d *order) sort(kept []entry, label func(i uint32) Label) []uint32 {
+	compare := func(i, j uint32) int {
+		a, b := &kept[i], &kept[j]
 		if a.head != b.head {
 			return cmp.Compare(a.head, b.head)
 		}
-		x, y := who(a), who(b)
-		p, q := d.keys.of(x.Label, x.Household, d.plan.Ticket), d.keys.of(y.Label, y.Household, d.plan.Ticket)
-		return cmp.Or(bytes.Compare(p[:], q[:]), bytes.Compare(x.Label[:], y.Label[:]))
+		x, y := label(i), label(j)
+		p, q := d.keys.of(x, a.household, d.plan.Ticket), d.keys.of(y, b.household, d.plan.Ticket)
+		return cmp.Or(bytes.Compare(p[:], q[:]), bytes.Compare(x[:], y[:]))
 	}
-	const bits = 8
-	if len(all) < 1<<(2*bits) {
-		slices.SortFunc(all, compare)
-		return
+	low, high := uint64(math.MaxUint64), uint64(0)
+	for i := range kept {
+		low, high = min(low, kept[i].head), max(high, kept[i].head)
 	}
-	low, high := all[0].head, all[0].head
-	for _, f := range all {
-		low, high = min(low, f.head), max(high, f.head)
+	const buckets = 1 << 16
+	shift := max(0, bits.Len64(max(high, low)-low)-16)
+	ends := make([]uint32, buckets+1)
+	for i := range kept {
+		ends[(kept[i].head-low)>>shift+1]++
 	}
-	width := (high-low)>>bits + 1
-	var ends [1<<bits + 1]int
-	for _, f := range all {
-		ends[(f.head-low)/width+1]++
-	}
-	for i := range 1 << bits {
+	for i := range buckets {
 		ends[i+1] += ends[i]
 	}
-	dealt, next := make([]found, len(all)), ends
-	for _, f := range all {
-		bucket := (f.head - low) / width
-		dealt[next[bucket]] = f
+	ranked, next := make([]uint32, len(kept)), slices.Clone(ends)
+	for i := range kept {
+		bucket := (kept[i].head - low) >> shift
+		ranked[next[bucket]] = uint32(i)
 		next[bucket]++
 	}
-	for i := range 1 << bits {
-		slices.SortFunc(dealt[ends[i]:ends[i+1]], compare)
+	for i := range buckets {
+		if ends[i+1]-ends[i] > 1 {
+			slices.SortFunc(ranked[ends[i]:ends[i+1]], compare)
+		}
 	}
-	copy(all, dealt)
+	return ranked
 }

@@ -92,9 +92,9 @@ func (r *Result) Outcome(at int) Outcome {
 		return Outcome{}
 	}
 	s := r.draw
-	i, found := slices.BinarySearchFunc(s.byPlace, uint32(at), func(rank, at uint32) int { return cmp.Compare(s.kept[rank].at, at) })
+	i, found := slices.BinarySearchFunc(s.kept, uint32(at), func(e entry, at uint32) int { return cmp.Compare(e.at, at) })
 	if !found {
 		return s.left(&r.roll.candidates[at])
 	}
-	return s.kept[s.byPlace[i]].outcome
+	return s.kept[i].outcome()
 }

@@ -64,6 +64,9 @@ func (x *PersonProof) Verify(m *Manifest, a *Announcement) error {
 	if root, ok := treeRoot(a.Count, x.At, []byte(x.Result), x.ResultPath); !ok || root != a.Tree {
 		f.add("result", "is not a line of the result at this place")
 	}
+	if a.Count != m.Count {
+		f.add("result", "has not as many lines as the roll")
+	}
 	label, _, _ := strings.Cut(x.Roll, "\t")
 	if other, _, _ := strings.Cut(x.Result, "\t"); other != label {
 		f.add("result", "is of another label")

@@ -35,9 +35,14 @@ type Plan struct {
 	// Waiting is how many candidates of each pool may wait for a returned seat.
 	Waiting int64 `json:"waiting,omitempty"`
 	// SmallestCell is how many people at least must share pool and groups in the
-	// roll, which is public. A roll with a smaller cell is refused: merge its
-	// groups before. 0 and 1 allow every cell.
+	// roll, which is public. 0 and 1 allow every cell.
 	SmallestCell int `json:"smallest_cell,omitempty"`
+	// SmallCells says what becomes of a smaller cell. Empty is refuse.
+	SmallCells SmallCells `json:"small_cells,omitempty"`
+	// Witnesses is how many people or offices outside the agency must have signed
+	// the manifest before the seed is due, at most 100. 0 demands none: then
+	// nothing in the proof shows that the roll was there before the seed.
+	Witnesses int `json:"witnesses,omitempty"`
 	// Pools are the pools of seats. They form one or more trees.
 	Pools []Pool `json:"pools"`
 }
@@ -129,6 +134,20 @@ type Audience string
 const (
 	ForPublic   Audience = "public"
 	ForAuditors Audience = "auditors"
+)
+
+// SmallCells is what becomes of a cell of pool and groups that is too small to
+// publish.
+type SmallCells string
+
+const (
+	// RefuseSmall refuses a roll that has one.
+	RefuseSmall SmallCells = "refuse"
+	// MergeSmall lets NewRoll take groups off the lines of a pool that has one:
+	// those without a reserve in the pool or above it, which decide nothing
+	// there. If a cell is still too small, the roll is refused: groups with
+	// reserves cannot be merged without taking seats from somebody.
+	MergeSmall SmallCells = "merge"
 )
 
 // Kind is what a reserve promises.

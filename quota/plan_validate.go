@@ -9,6 +9,9 @@ import (
 
 const (
 	maxGroups = 32
+	maxPools  = 100_000
+	maxSpill  = 100
+	maxNamed  = 100 // witnesses
 	maxTiers  = math.MaxUint16 + 1
 	maxSeats  = 1 << 40
 	maxID     = 64
@@ -71,8 +74,17 @@ func (v *planCheck) heads() {
 	if p.SmallestCell < 0 || p.SmallestCell > math.MaxInt32 {
 		f.add("smallest_cell", "must be 0 to 2147483647")
 	}
-	if len(p.Pools) == 0 {
-		f.add("pools", "missing")
+	if p.SmallCells != "" && p.SmallCells != RefuseSmall && p.SmallCells != MergeSmall {
+		f.add("small_cells", "must be refuse or merge")
+	}
+	if p.SmallCells != "" && p.SmallestCell < 2 {
+		f.add("small_cells", "needs smallest_cell of 2 or more")
+	}
+	if p.Witnesses < 0 || p.Witnesses > maxNamed {
+		f.add("witnesses", "must be 0 to 100")
+	}
+	if len(p.Pools) == 0 || len(p.Pools) > maxPools {
+		f.add("pools", "must be 1 to 100000")
 	}
 }
 
@@ -90,6 +102,7 @@ func (p *Plan) has(kind Kind) bool {
 func (v *planCheck) groupList() {
 	if len(v.plan.Groups) > maxGroups {
 		v.faults.add("groups", "more than 32")
+		return
 	}
 	for i, g := range v.plan.Groups {
 		field := fmt.Sprintf("groups[%d]", i)
@@ -139,6 +152,9 @@ func (v *planCheck) pool(i int) {
 		v.faults.add(field+".seats", "must be 0 to 2^40")
 	}
 	v.reserves(field, p)
+	if len(p.Spill) > maxSpill {
+		v.faults.add(field+".spill", "more than 100 pools")
+	}
 	seen := map[string]bool{p.ID: true}
 	for j, to := range p.Spill {
 		at := fmt.Sprintf("%s.spill[%d]", field, j)

@@ -13,10 +13,11 @@ type Vacancy struct {
 
 // Holders is who has what today.
 type Holders struct {
-	// Household says how many seats a household holds now, of all waves.
+	// Household says how many seats a household holds now, of all waves. nil is
+	// what the roll and the draw say.
 	Household func(household uint32) int
 	// Gone says that the candidate at a place of the roll has a seat by now, or
-	// may have none any more.
+	// may have none any more. nil is nobody.
 	Gone func(at int) bool
 }
 
@@ -30,9 +31,16 @@ func (r *Result) Promote(v Vacancy, today Holders) (at int, ok bool) {
 		return 0, false
 	}
 	s := r.draw
+	held := func(e *entry) int { return int(e.held) + s.households.of(e.household) }
+	if today.Household != nil {
+		held = func(e *entry) int { return today.Household(e.household) }
+	}
+	if today.Gone == nil {
+		today.Gone = func(int) bool { return false }
+	}
 	for _, i := range s.queue {
 		e := &s.kept[i]
-		full := s.plan.HouseholdCap > 0 && e.household != 0 && today.Household(e.household) >= s.plan.HouseholdCap
+		full := s.plan.HouseholdCap > 0 && e.household != 0 && held(e) >= s.plan.HouseholdCap
 		member := v.Group < 0 || e.groups>>v.Group&1 == 1
 		if !full && member && s.below(e.pool, v.Pool) && !today.Gone(int(e.at)) {
 			return int(e.at), true

@@ -116,9 +116,10 @@ func AttestationText(manifest Digest, at time.Time) []byte {
 	return fmt.Appendf(nil, "gelombang-witness-1\n%s\n%s\n", manifest, at.UTC().Format(time.RFC3339))
 }
 
-// attested checks that every witness of the manifest signed it in time: not
-// before it was frozen, and before the seed was due.
-func (m *Manifest) attested(all []Attestation) error {
+// Attested checks that every witness of the manifest signed it in time: not
+// before it was frozen, and before the seed was due. There is one attestation
+// for each witness, in their order. Errors: Faults.
+func (m *Manifest) Attested(all []Attestation) error {
 	digest, err := m.Digest()
 	if err != nil {
 		return err

@@ -73,11 +73,15 @@ type RollError struct {
 func (e *RollError) Error() string { return fmt.Sprintf("quota: roll line %d: %s", e.Line, e.Rule) }
 
 // NewRoll takes over candidates, sorts them by label and checks them against
-// the plan, which must be valid. Errors: *RollError.
+// the plan. Where the plan says so, it merges cells that are too small. Errors:
+// *RollError, and Faults for a plan that is not valid.
 func NewRoll(p *Plan, candidates []Candidate) (*Roll, error) {
 	byLabel := func(a, b Candidate) int { return bytes.Compare(a.Label[:], b.Label[:]) }
 	if !slices.IsSortedFunc(candidates, byLabel) {
 		slices.SortFunc(candidates, byLabel)
+	}
+	if p.SmallCells == MergeSmall && p.Validate() == nil {
+		p.mergeSmall(candidates)
 	}
 	r := &Roll{candidates: candidates}
 	out := NewRollWriter(io.Discard, p)
@@ -96,6 +100,7 @@ func NewRoll(p *Plan, candidates []Candidate) (*Roll, error) {
 // rollCheck checks line after line.
 type rollCheck struct {
 	plan   *Plan
+	fault  error    // what is wrong with the plan
 	around []uint32 // by group: the groups that it is within
 	chain  []uint32 // by pool: the groups that must nest in each person
 	loose  bool     // do not hold households against each other
@@ -106,6 +111,9 @@ type rollCheck struct {
 }
 
 func newRollCheck(p *Plan) rollCheck {
+	if err := p.Validate(); err != nil {
+		return rollCheck{plan: p, fault: err}
+	}
 	k := rollCheck{plan: p, around: p.around()}
 	if p.Counting != CountAll {
 		return k
@@ -158,6 +166,9 @@ func (k *rollCheck) nests(c *Candidate) bool {
 }
 
 func (k *rollCheck) next(c *Candidate) error {
+	if k.fault != nil {
+		return k.fault
+	}
 	k.n++
 	line := k.n + 1
 	switch {
@@ -190,6 +201,9 @@ func (k *rollCheck) next(c *Candidate) error {
 
 // end checks what only the whole roll shows.
 func (k *rollCheck) end() error {
+	if k.fault != nil {
+		return k.fault
+	}
 	for _, n := range k.cells {
 		if n < k.plan.SmallestCell {
 			return &RollError{k.n + 1, "a cell of pool and groups has fewer people than smallest_cell"}

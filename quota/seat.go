@@ -2,6 +2,8 @@ package quota
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gelombang/gelombang/program/ledger"
@@ -126,7 +128,8 @@ func Confirm(id, hold string) (ledger.Posting, error) { return resolve(id, hold,
 func Release(id, hold string) (ledger.Posting, error) { return resolve(id, hold, ledger.Void) }
 
 // ConfirmPart grants n seats of a hold and gives up the others. The postings
-// are applied together.
+// are applied together. n must not be more than the hold has, and at its place:
+// the caller knows them, as does whoever reads the hold.
 func ConfirmPart(id, hold string, at Place, n int64) ([]ledger.Posting, error) {
 	release, err := Release(id+"/release", hold)
 	if err != nil || id == "" {
@@ -204,6 +207,53 @@ func Carry(id string, from, to Place, n int64) (ledger.Posting, error) {
 		f.add("to.wave", "is the same wave: use Spill")
 	}
 	return between(id, from, to, Carried, n, f)
+}
+
+// CloseWave returns the postings that carry all seats that are left in the
+// places of a wave to a later one: those that nobody used, those of holds whose
+// time is over, and those that were revoked. to says where the seats of a place
+// go: all to one pool, or each to its own.
+//
+// balance must be as of the closing, so that no hold counts whose time is over:
+// a Book has them after Apply, be it of no postings. Seats that are held or
+// granted stay. If they come back later, close again: the ids follow from id,
+// the place and what it has carried so far. So the same closing has the same
+// postings, and one that was applied leaves nothing to carry. Carry no seats
+// into a wave after it was closed under this id.
+//
+// Errors: Faults, for no id, places of several waves, one twice, or a target
+// that Carry refuses.
+func CloseWave(id string, places []Place, balance func(ledger.Account) ledger.Balance, to func(Place) Place) ([]ledger.Posting, error) {
+	var f Faults
+	if id == "" {
+		f.add("id", "missing")
+	}
+	seen := make(map[ledger.Account]bool, len(places))
+	var all []ledger.Posting
+	for i, from := range places {
+		left := from.Account(Left)
+		if seen[left] || from.Wave != places[0].Wave {
+			f.add(fmt.Sprintf("places[%d]", i), "is named twice, or of another wave")
+		}
+		seen[left] = true
+		n := balance(left).Available()
+		if n <= 0 {
+			continue
+		}
+		carried := balance(from.Account(Carried)).Posted
+		p, err := Carry(fmt.Sprintf("%s/%s/%d", id, left, carried), from, to(from), n)
+		var wrong Faults
+		if errors.As(err, &wrong) {
+			for _, x := range wrong {
+				f.add(fmt.Sprintf("places[%d].%s", i, x.Field), x.Rule)
+			}
+		}
+		all = append(all, p)
+	}
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // Places returns where the seats of a movement come from and go to.

@@ -176,7 +176,14 @@ func TestRollOverOfWaves11And17And22(t *testing.T) {
 			require.NoError(t, d.one(Hold("offer/"+l.wave, from, late, d.now.Add(time.Minute))))
 			d.now = d.now.Add(time.Hour)
 			require.NoError(t, d.one(Revoke("revoke/"+l.wave, from, l.seats-late)))
-			require.NoError(t, d.one(Carry("close/"+l.wave, from, to, l.seats)))
+			later := func(Place) Place { return to }
+			require.NoError(t, d.post(nil, nil), "as of now")
+			close, err := CloseWave("close", []Place{from}, d.book.Balance, later)
+			require.NoError(t, d.post(close, err))
+			require.NoError(t, d.post(close, err), "the same again")
+			close, err = CloseWave("close", []Place{from}, d.book.Balance, later)
+			require.NoError(t, err)
+			require.Empty(t, close, "nothing is left to carry")
 			sum += l.seats
 			require.Equal(t, Stats{l.issued - l.seats, 0, 0, l.issued - l.seats}, d.stats(from), i)
 			require.Equal(t, Stats{sum, sum, 0, 0}, d.stats(to))
@@ -190,6 +197,62 @@ func TestRollOverOfWaves11And17And22(t *testing.T) {
 	require.EqualValues(t, 44_000, d.stats(Place{"17", pool, ""}).Cap)
 	require.EqualValues(t, 46_000, d.stats(Place{"22", pool, ""}).Cap)
 	require.True(t, slices.Contains(d.book.Accounts(), Place{"22", pool, ""}.Account(Carried)))
+}
+
+// Closing after any history moves all that is left and nothing else, in the
+// same postings however often it is asked for, and what comes back later moves
+// when the wave is closed again.
+func TestCloseWaveConserves(t *testing.T) {
+	moved := 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		d := &desk{t: t, now: noon}
+		places := []Place{d.open("1", "a", 9), d.open("1", "b", 14), d.open("1", "c", 3)}
+		target := Place{"2", "restored", ""}
+		d.places = append(d.places, target)
+		to := func(Place) Place { return target }
+		for step := range 60 {
+			at, n := places[r.IntN(3)], 1+r.Int64N(4)
+			d.now = d.now.Add(time.Duration(r.IntN(20)) * time.Second)
+			id, until := fmt.Sprint("s", step), d.now.Add(time.Duration(1+r.IntN(40))*time.Second)
+			switch r.IntN(4) {
+			case 0:
+				_ = d.one(Hold(id, at, n, until))
+			case 1:
+				_ = d.one(Grant(id, at, n))
+			case 2:
+				_ = d.one(Revoke(id, at, n))
+			case 3:
+				require.NoError(t, d.post(nil, nil))
+				before, want := d.stats(target).Cap, int64(0)
+				for _, p := range places {
+					want += d.stats(p).Left
+				}
+				close, err := CloseWave("close", places, d.book.Balance, to)
+				again, _ := CloseWave("close", places, d.book.Balance, to)
+				require.Equal(t, close, again)
+				require.NoError(t, d.post(close, err))
+				require.NoError(t, d.post(close, err), "the same again changes nothing")
+				require.Equal(t, before+want, d.stats(target).Cap)
+				for _, p := range places {
+					require.Zero(t, d.stats(p).Left)
+				}
+				moved += len(close)
+			}
+		}
+	}
+	require.Greater(t, moved, 100)
+	a := Place{"1", "a", ""}
+	seats := func(ledger.Account) ledger.Balance { return ledger.Balance{Posted: 1} }
+	for _, bad := range []error{
+		second(CloseWave("", []Place{a}, seats, func(Place) Place { return Place{"2", "a", ""} })),
+		second(CloseWave("x", []Place{a, a}, seats, func(Place) Place { return Place{"2", "a", ""} })),
+		second(CloseWave("x", []Place{a, {"2", "a", ""}}, seats, func(Place) Place { return Place{"3", "a", ""} })),
+		second(CloseWave("x", []Place{a}, seats, func(p Place) Place { return p })),
+	} {
+		var f Faults
+		require.ErrorAs(t, bad, &f)
+	}
 }
 
 // How much memory one place of live seats needs, with a hold on it.

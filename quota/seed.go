@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // EntropyFloor is the least entropy of a seed, in bits.
@@ -18,10 +19,30 @@ const EntropyFloor = 128
 type Source struct {
 	Beacon    *Beacon  `json:"beacon,omitempty"`
 	Witnessed []Drawer `json:"witnessed,omitempty"`
-	// Fallback says, in words, what is used if the source itself fails. It
-	// belongs to a new draw with its own manifest.
-	Fallback string `json:"fallback,omitempty"`
+	// Fallback is what speaks if the source itself fails. Without one, a source
+	// that failed needs a new draw with its own manifest.
+	Fallback *Fallback `json:"fallback,omitempty"`
 }
+
+// Fallback is a second source, named in advance together with the condition
+// under which it counts. That the condition was met, Seed.Fallback claims and
+// anyone can look up; nothing in a proof can show it.
+type Fallback struct {
+	Condition Condition `json:"condition"`
+	// Until is how long the source has to speak, in UTC and whole seconds, not
+	// before Manifest.Due.
+	Until time.Time `json:"until"`
+	// Beacon is another beacon, or a later round of the same one, that speaks
+	// after Until.
+	Beacon Beacon `json:"beacon"`
+}
+
+// Condition is what must have happened for a fallback to count.
+type Condition string
+
+// NotPublished: the source gave nothing until Fallback.Until. It is the only
+// condition: one that the agency could bring about would be a second chance.
+const NotPublished Condition = "not-published"
 
 // Beacon is one future round of a public randomness beacon, such as drand.
 type Beacon struct {
@@ -63,6 +84,9 @@ type Seed struct {
 	Previous string `json:"previous,omitempty"`
 	// Witnessed are the numbers, one reading for each Drawer, in that order.
 	Witnessed []Reading `json:"witnessed,omitempty"`
+	// Fallback says that the source failed as Source.Fallback says, and that this
+	// is what the beacon of the fallback gave.
+	Fallback bool `json:"fallback,omitempty"`
 	// Code is the one-time code whose SHA-256 the manifest gives, 32 bytes in
 	// lower-case hexadecimal.
 	Code string `json:"code,omitempty"`
@@ -92,12 +116,10 @@ func (s *Source) check(f *Faults) {
 	if (s.Beacon != nil) == (len(s.Witnessed) > 0) {
 		f.add("source", "must have a beacon or witnessed numbers, and not both")
 	}
-	if !validText(s.Fallback) {
-		f.add("source.fallback", "must be one line of text")
+	if s.Beacon != nil {
+		s.Beacon.check(f, "source.beacon")
 	}
-	if b := s.Beacon; b != nil && (!validID(b.Name) || !validID(b.Chain) || b.Round == 0) {
-		f.add("source.beacon", "needs name, chain and round")
-	}
+	s.checkFallback(f)
 	if s.Beacon != nil || len(s.Witnessed) == 0 {
 		return
 	}
@@ -131,6 +153,38 @@ func (d Drawer) fault() string {
 	return ""
 }
 
+func (b *Beacon) check(f *Faults, field string) {
+	if !validID(b.Name) || !validID(b.Chain) || b.Round == 0 {
+		f.add(field, "needs name, chain and round")
+	}
+}
+
+func (s *Source) checkFallback(f *Faults) {
+	b := s.Fallback
+	if b == nil {
+		return
+	}
+	if b.Condition != NotPublished {
+		f.add("source.fallback.condition", "must be not-published")
+	}
+	if !wholeUTC(b.Until) {
+		f.add("source.fallback.until", "must be given, in UTC and whole seconds")
+	}
+	b.Beacon.check(f, "source.fallback.beacon")
+	if s.Beacon != nil && s.Beacon.Chain == b.Beacon.Chain && b.Beacon.Round <= s.Beacon.Round {
+		f.add("source.fallback.beacon", "must be another beacon or a later round")
+	}
+}
+
+// Spoke returns the beacon that the seed is of: that of the source, or of its
+// fallback where the seed says so. nil is witnessed numbers.
+func (s *Source) Spoke(seed *Seed) *Beacon {
+	if seed.Fallback && s.Fallback != nil {
+		return &s.Fallback.Beacon
+	}
+	return s.Beacon
+}
+
 // outcomes is how many different results there can be; n bits need 2^n.
 func (d Drawer) outcomes() *big.Int {
 	span := int64(d.High) - int64(d.Low) + 1
@@ -145,7 +199,10 @@ func (d Drawer) outcomes() *big.Int {
 
 // randomness returns the bytes that keys are extracted from.
 func (s *Seed) randomness(source *Source) ([]byte, error) {
-	if source.Beacon == nil {
+	if s.Fallback && source.Fallback == nil {
+		return nil, Faults{{"seed.fallback", "the manifest names none"}}
+	}
+	if source.Spoke(s) == nil {
 		return s.numbers(source.Witnessed)
 	}
 	if len(s.Witnessed) > 0 {
@@ -159,7 +216,13 @@ func (s *Seed) randomness(source *Source) ([]byte, error) {
 		return nil, Faults{{"seed.beacon", "must be 16 to 1024 bytes"}}
 	}
 	if s.Signature == "" {
+		if s.Previous != "" {
+			return nil, Faults{{"seed.previous", "without a signature"}}
+		}
 		return value, nil
+	}
+	if decodeHex(make([]byte, len(s.Previous)/2), []byte(s.Previous)) != nil {
+		return nil, Faults{{"seed.previous", "not lower-case hexadecimal"}}
 	}
 	signature := make([]byte, len(s.Signature)/2)
 	if err := decodeHex(signature, []byte(s.Signature)); err != nil {
@@ -175,7 +238,7 @@ func (s *Seed) randomness(source *Source) ([]byte, error) {
 // with a full stop after it, and a slash after each source.
 func (s *Seed) numbers(drawers []Drawer) ([]byte, error) {
 	var f Faults
-	if s.Beacon != "" {
+	if s.Beacon != "" || s.Signature != "" || s.Previous != "" {
 		f.add("seed.beacon", "the source is witnessed numbers")
 	}
 	if len(s.Witnessed) != len(drawers) {

@@ -4,13 +4,12 @@ package quota
 type selection struct {
 	order      *order
 	plan       *Plan
-	kept       []entry  // in the order of rank
-	byPlace    []uint32 // kept candidates in the order of the roll
+	kept       []entry  // in the order of the roll
 	rest       []uint32 // kept candidates without a seat, in the order of rank
 	pools      []poolState
-	households map[uint32]int32 // seats accepted now, by household
-	filled     []uint64         // a bit for the low bits of households that became full
-	queue      []uint32         // who may be promoted, in the order of rank
+	households tally    // seats accepted now, by household
+	filled     []uint64 // a bit for the low bits of households that became full
+	queue      []uint32 // who may be promoted, in the order of rank
 	moves      []Move
 	seated     int64
 }
@@ -71,12 +70,10 @@ type lot struct {
 // filledBits is how many bits tell most households apart.
 const filledBits = 1 << 22
 
-func newSelection(d *order, all []found) *selection {
+func newSelection(d *order, room int64) *selection {
 	p := d.plan
 	s := &selection{
-		order: d, plan: p, pools: make([]poolState, len(p.Pools)), kept: make([]entry, len(all)),
-		byPlace: make([]uint32, len(all)), rest: make([]uint32, len(all)),
-		filled: make([]uint64, filledBits/64),
+		order: d, plan: p, pools: make([]poolState, len(p.Pools)), kept: make([]entry, 0, room),
 	}
 	byID := make(map[string]int32, len(p.Pools))
 	for i := range p.Pools {
@@ -112,7 +109,8 @@ func (p *Plan) groupBits() map[string]int8 {
 
 func (s *selection) run() {
 	if s.plan.HouseholdCap > 0 {
-		s.households = make(map[uint32]int32, len(s.kept)/2)
+		s.households.begin(len(s.kept))
+		s.filled = make([]uint64, filledBits/64)
 	}
 	s.guarantees()
 	s.pass(s.home, s.homeGone)
@@ -133,15 +131,14 @@ func (s *selection) full(household uint32, held uint8) bool {
 		return true
 	}
 	at := household % filledBits
-	return s.filled[at/64]>>(at%64)&1 == 1 && int(held)+int(s.households[household]) >= s.plan.HouseholdCap
+	return s.filled[at/64]>>(at%64)&1 == 1 && int(held)+s.households.of(household) >= s.plan.HouseholdCap
 }
 
 func (s *selection) accept(e *entry, pool int32, group int8, reason Reason) {
-	e.outcome = Outcome{Pool: pool, Group: group, Reason: reason}
+	e.number, e.group, e.reason = uint32(pool), group, reason
 	s.seated++
 	if h := e.household; h != 0 && s.plan.HouseholdCap != 0 {
-		s.households[h]++
-		if int(e.held)+int(s.households[h]) >= s.plan.HouseholdCap {
+		if int(e.held)+s.households.add(h) >= s.plan.HouseholdCap {
 			s.filled[h%filledBits/64] |= 1 << (h % 64)
 		}
 	}
@@ -340,9 +337,9 @@ func (s *selection) wait() {
 			s.queue = append(s.queue, i)
 		}
 		if s.full(e.household, e.held) {
-			e.outcome.Reason = HouseholdFull
+			e.reason = HouseholdFull
 		} else if w.take(e) {
-			e.outcome.Reason, e.outcome.Position = Waiting, uint32(s.plan.Waiting-w.left)
+			e.reason, e.number = Waiting, uint32(s.plan.Waiting-w.left)
 		}
 	}
 	s.mark(func(c *cell) bool { return s.pools[c.pool].waiting.before(c.limit) })
@@ -364,9 +361,9 @@ func (s *selection) left(c *Candidate) Outcome {
 func (s *selection) each(read scan, visit func(c *Candidate, o Outcome) error) error {
 	next := 0
 	return read(func(at uint32, c *Candidate) error {
-		if next < len(s.byPlace) && s.kept[s.byPlace[next]].at == at {
+		if next < len(s.kept) && s.kept[next].at == at {
 			next++
-			return visit(c, s.kept[s.byPlace[next-1]].outcome)
+			return visit(c, s.kept[next-1].outcome())
 		}
 		return visit(c, s.left(c))
 	})

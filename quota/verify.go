@@ -52,6 +52,9 @@ func VerifyProof(fsys fs.FS) error {
 	if plan.digest != p.Manifest.Plan {
 		return &ProofError{PlanFile, 0, "its digest is not that in manifest.json"}
 	}
+	if err := p.Manifest.meets(p.Plan); err != nil {
+		return &ProofError{ManifestFile, 0, err.Error()}
+	}
 	keys, err := p.Manifest.keys(p.Seed)
 	if err != nil {
 		return &ProofError{SeedFile, 0, err.Error()}
@@ -70,7 +73,7 @@ func VerifyProof(fsys fs.FS) error {
 		return err
 	}
 	p.Attestations = names.value.Attestations
-	if err := p.Manifest.attested(p.Attestations); err != nil {
+	if err := p.Manifest.Attested(p.Attestations); err != nil {
 		return &ProofError{WitnessesFile, 0, err.Error()}
 	}
 	removed, err := p.readRemovals(fsys, announcement.value.Removals)

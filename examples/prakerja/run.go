@@ -224,7 +224,6 @@ func (r *run) freeze(ctx context.Context, name string) error {
 		Number: 1,
 		Source: quota.Source{
 			Witnessed: []quota.Drawer{{Name: "ten-sided-dice", Count: 60, Low: 0, High: 9, Ordered: true, Bits: 190}},
-			Fallback:  "a new draw with its own manifest",
 		},
 	})
 }
@@ -238,10 +237,10 @@ func (r *run) draw(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return r.engine.Draw(ctx, program.By{Actor: planner, Key: "draw-4"}, wave4, &quota.Seed{
+	return r.engine.Draw(ctx, program.By{Actor: planner, Key: "draw-4"}, wave4, program.DrawOrder{Seed: &quota.Seed{
 		Manifest:  digest,
 		Witnessed: []quota.Reading{{Numbers: dice(r.seed, 60), Witnesses: []string{"Inspektorat (demonstration)", "Notaris (demonstration)"}}},
-	})
+	}})
 }
 
 // dice stands for the witnesses' reading: it follows from the run's seed, so

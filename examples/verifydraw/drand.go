@@ -47,7 +47,7 @@ func verifyBeacon(b *quota.Beacon, s *quota.Seed) error {
 		return errUnchecked("the chain is not one whose key is known here")
 	}
 	if s.Signature == "" {
-		return errUnchecked("seed.json has no signature")
+		return errors.New("seed.json has no signature, which every round of this chain has")
 	}
 	return verify(b, s)
 }

@@ -14,11 +14,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/gelombang/gelombang/quota"
 )
@@ -55,7 +57,7 @@ func verify(dir fs.FS, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	beacon := manifest.Source.Beacon
+	beacon := manifest.Source.Spoke(seed)
 	said := "seed: compare with the numbers that the witnesses published"
 	if beacon != nil {
 		err := verifyBeacon(beacon, seed)
@@ -75,8 +77,7 @@ func verify(dir fs.FS, out io.Writer) error {
 	for _, w := range manifest.Witnesses {
 		fmt.Fprintf(out, "witness %s: signed in time, with the key %s of the manifest\n", w.Name, w.Key)
 	}
-	fmt.Fprintln(out, said)
-	return nil
+	return remarks(dir, manifest, seed, said, out)
 }
 
 func verifyPerson(dir fs.FS, path string, out io.Writer) error {
@@ -101,6 +102,28 @@ func verifyPerson(dir fs.FS, path string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "OK this line is on the roll:   %s\nOK this line is in the result: %s\n", person.Roll, person.Result)
 	return digests(dir, manifest, out)
+}
+
+// remarks prints what a reader should know of a draw that is in order.
+func remarks(dir fs.FS, manifest *quota.Manifest, seed *quota.Seed, said string, out io.Writer) error {
+	removals, err := fs.ReadFile(dir, quota.RemovalsFile)
+	if err != nil {
+		return err
+	}
+	if len(manifest.Witnesses) == 0 {
+		fmt.Fprintln(out, "witnesses: none, and the plan demands none: nothing here shows that the roll was there before the seed")
+	}
+	if n := bytes.Count(removals, []byte{'\n'}) - 1; n > 0 {
+		fmt.Fprintf(out, "removals: %d after the roll was frozen, each with its reason in %s\n", n, quota.RemovalsFile)
+	}
+	if manifest.Number > 1 {
+		fmt.Fprintf(out, "draw %d of the wave, because: %s\n", manifest.Number, manifest.Reason)
+	}
+	if seed.Fallback {
+		fmt.Fprintf(out, "FALLBACK: check that the source published nothing until %s\n", manifest.Source.Fallback.Until.Format(time.RFC3339))
+	}
+	fmt.Fprintln(out, said)
+	return nil
 }
 
 // digests prints what was published elsewhere.

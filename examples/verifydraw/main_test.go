@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -206,4 +207,9 @@ func TestAForgedRoundIsRefused(t *testing.T) {
 	beacon.Chain = "local"
 	var unchecked errUnchecked
 	require.ErrorAs(t, verifyBeacon(beacon, seed), &unchecked)
+	bare := &quota.Seed{Beacon: quicknetRandomness}
+	beacon.Chain, beacon.Round = quicknet, 657413
+	err := verifyBeacon(beacon, bare)
+	require.ErrorContains(t, err, "no signature", "a round of a known chain never goes unchecked")
+	require.False(t, errors.As(err, &unchecked))
 }

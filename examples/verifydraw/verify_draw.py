@@ -24,6 +24,7 @@ import sys
 FORMAT = "gelombang-draw-2"
 FLOOR = 128  # bits of entropy
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
+INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z", re.ASCII)
 NUMBER = re.compile(r"(0|[1-9][0-9]{0,9})\Z", re.ASCII)
 ROLL_HEADER = "label\tpool\ttier\tnumber\thousehold\theld\tgroups\tcommitment"
 REMOVALS_HEADER = "label\treason"
@@ -73,11 +74,21 @@ def read(folder, name):
         return f.read()
 
 
+def no_fraction(text):
+    raise ValueError("%s is not a whole number" % text)
+
+
+def known(value, fields, name):
+    """Nothing that these rules do not know: it might be meant to change the draw."""
+    unknown = sorted(set(value) - set(fields.split()))
+    need(not unknown, name, 0, "unknown field %s" % ", ".join(unknown))
+
+
 def read_json(folder, name):
     """The value, and the SHA-256 of the file."""
     data = read(folder, name)
     try:
-        value = json.loads(data.decode("utf-8"))
+        value = json.loads(data.decode("utf-8"), parse_float=no_fraction, parse_constant=no_fraction)
     except ValueError as e:
         raise Difference(name, 0, "not JSON: %s" % e)
     need(isinstance(value, dict), name, 0, "not an object")
@@ -91,6 +102,13 @@ def read_json(folder, name):
 
 def read_plan(folder):
     plan, digest = read_json(folder, "plan.json")
+    known(plan, "name groups order household_cap ticket tiers key counting waiting smallest_cell small_cells witnesses pools", "plan.json")
+    for group in plan.get("groups", []):
+        known(group, "code meaning public within", "plan.json")
+    for pool in plan["pools"]:
+        known(pool, "id parent seats reserves spill", "plan.json")
+        for r in pool.get("reserves", []):
+            known(r, "group seats kind unfilled", "plan.json")
     # Fields that may be left out.
     plan.setdefault("groups", [])
     plan.setdefault("order", "")
@@ -98,6 +116,11 @@ def read_plan(folder):
     plan.setdefault("waiting", 0)
     plan.setdefault("key", "lottery")
     plan.setdefault("counting", "once")
+    plan.setdefault("smallest_cell", 0)
+    plan.setdefault("witnesses", 0)
+    need(plan.get("small_cells", "refuse") in ("refuse", "merge"), "plan.json", 0, "unknown small_cells")
+    need("small_cells" not in plan or plan["smallest_cell"] > 1, "plan.json", 0, "small_cells without smallest_cell")
+    need(0 <= plan["witnesses"] <= 100, "plan.json", 0, "witnesses must be 0 to 100")
     need(plan["key"] in ("lottery", "score", "arrival"), "plan.json", 0, "unknown key")
     need(plan["counting"] in ("once", "all"), "plan.json", 0, "unknown counting")
     need(plan["key"] == "lottery" or plan["ticket"] == "person", "plan.json", 0, "key must be lottery")
@@ -189,8 +212,8 @@ def read_roll(folder, plan):
     for person in roll:
         cell = (person["pool"], frozenset(person["groups"]))
         cells[cell] = cells.get(cell, 0) + 1
-    smallest = plan.get("smallest_cell", 0)
-    need(all(n >= smallest for n in cells.values()), "roll.tsv", len(lines), "a cell smaller than smallest_cell")
+    # Merged or not: what was published has no small cell.
+    need(all(n >= plan["smallest_cell"] for n in cells.values()), "roll.tsv", len(lines), "a cell smaller than smallest_cell")
     return roll, sha256(data), tree_root(lines[1:])
 
 
@@ -222,6 +245,7 @@ def read_witnesses(folder, manifest, digest):
     need(len(given) == len(named), "witnesses.json", 0, "not one attestation for each witness")
     for a, w in zip(given, named):
         need(a["witness"] == w["name"] and a["manifest"] == digest, "witnesses.json", 0, "not of this witness and this manifest")
+        need(INSTANT.match(a["at"]), "witnesses.json", 0, "not an instant")
         need(manifest["frozen"] <= a["at"] < manifest["due"], "witnesses.json", 0, "not between the freeze and the seed")
     return named
 
@@ -267,6 +291,7 @@ def verify_person(folder, path):
     manifest, digest = read_json(folder, "manifest.json")
     announcement, announced = read_json(folder, "announcement.json")
     person, _ = read_json(os.path.dirname(path) or ".", os.path.basename(path))
+    need(announcement["count"] == manifest["count"], path, 0, "the result has not as many lines as the roll")
     root = path_root(manifest["count"], person["at"], person["roll"], person["roll_path"] or [])
     need(root == manifest["tree"], path, 0, "not a line of the roll at this place")
     root = path_root(announcement["count"], person["at"], person["result"], person["result_path"] or [])
@@ -285,11 +310,20 @@ def check_source(source):
     """The source named in advance must have enough entropy."""
     beacon, witnessed = source.get("beacon"), source.get("witnessed", [])
     need(bool(beacon) != bool(witnessed), "manifest.json", 0, "one source: a beacon or witnessed numbers")
+    fallback = source.get("fallback")
+    if fallback is not None:
+        need(fallback["condition"] == "not-published", "manifest.json", 0, "unknown condition of the fallback")
+        other = fallback["beacon"]
+        check_beacon(other)
+        later = not beacon or other["chain"] != beacon["chain"] or other["round"] > beacon["round"]
+        need(later, "manifest.json", 0, "the fallback must be another beacon or a later round")
     if beacon:
+        check_beacon(beacon)
         return
     bits = 0
     for drawer in witnessed:
         span = drawer["high"] - drawer["low"] + 1
+        need(0 <= drawer["low"] and drawer["high"] < 1 << 32 and drawer["bits"] <= 32000, "manifest.json", 0, "impossible numbers")
         need(0 < span and 1 <= drawer["count"] <= 1000, "manifest.json", 0, "impossible numbers")
         outcomes = span ** drawer["count"] if drawer["ordered"] else math.comb(span, drawer["count"])
         need(drawer["bits"] >= 0 and outcomes >= 2 ** drawer["bits"], "manifest.json", 0,
@@ -298,18 +332,34 @@ def check_source(source):
     need(bits >= FLOOR, "manifest.json", 0, "only %d bits of stated entropy" % bits)
 
 
+def check_beacon(beacon):
+    need(ID.match(beacon["name"]) and ID.match(beacon["chain"]), "manifest.json", 0, "a beacon needs name and chain")
+    need(0 < beacon["round"] < 1 << 64, "manifest.json", 0, "a beacon needs a round")
+
+
+def spoke(source, seed):
+    """The beacon that the seed is of; None is witnessed numbers."""
+    if "fallback" in seed:
+        need(seed["fallback"] is True and "fallback" in source, "seed.json", 0, "the manifest names no fallback")
+        return source["fallback"]["beacon"]
+    return source.get("beacon")
+
+
 def randomness(source, seed):
     """The bytes that the key is extracted from."""
-    if source.get("beacon"):
+    if spoke(source, seed):
         text = seed.get("beacon", "")
         need("witnessed" not in seed, "seed.json", 0, "the source is a beacon")
         need(32 <= len(text) <= 2048 and is_hex(text, len(text) // 2 * 2), "seed.json", 0, "beacon value")
+        previous = seed.get("previous", "")
+        need(is_hex(previous, len(previous) // 2 * 2), "seed.json", 0, "previous not hexadecimal")
+        need("signature" in seed or not previous, "seed.json", 0, "previous without a signature")
         if "signature" in seed:  # of a drand round: the randomness is its digest
             signature = seed["signature"]
             need(is_hex(signature, len(signature) // 2 * 2), "seed.json", 0, "signature not hexadecimal")
             need(sha256(bytes.fromhex(signature)) == text, "seed.json", 0, "the beacon is not the SHA-256 of the signature")
         return bytes.fromhex(text)
-    need("beacon" not in seed, "seed.json", 0, "the source is witnessed numbers")
+    need(not {"beacon", "signature", "previous"} & set(seed), "seed.json", 0, "the source is witnessed numbers")
     drawers, readings = source["witnessed"], seed.get("witnessed", [])
     need(len(drawers) == len(readings), "seed.json", 0, "not one reading for each source")
     text = ""
@@ -604,14 +654,34 @@ def compare(folder, name, want):
     raise Difference(name, len(want) + 1, "differs from the draw done again: too much or too little at the end")
 
 
+def check_manifest(manifest):
+    known(manifest, "format program wave number reason plan roll tree count source code frozen due witnesses", "manifest.json")
+    known(manifest["source"], "beacon witnessed fallback", "manifest.json")
+    number, reason = manifest["number"], manifest.get("reason", "")
+    need(type(number) is int and 1 <= number <= 1000000, "manifest.json", 0, "number must be 1 to 1000000")
+    need((number > 1) == bool(reason), "manifest.json", 0, "a draw after the first needs a reason, and no other")
+    frozen, due, fallback = manifest["frozen"], manifest.get("due", ""), manifest["source"].get("fallback")
+    need(INSTANT.match(frozen), "manifest.json", 0, "frozen must be UTC in whole seconds")
+    need(not due or INSTANT.match(due) and frozen < due, "manifest.json", 0, "due must be UTC in whole seconds, after frozen")
+    if fallback is not None:
+        need(due and INSTANT.match(fallback["until"]) and due <= fallback["until"], "manifest.json", 0, "fallback before due")
+    witnesses = manifest.get("witnesses", [])
+    names, keys = {w["name"] for w in witnesses}, {w["key"] for w in witnesses}
+    need(len(names) == len(keys) == len(witnesses) <= 100, "manifest.json", 0, "a witness named twice")
+    need(all(is_hex(k, 64) and k != "0" * 64 for k in keys), "manifest.json", 0, "a witness without a key")
+    need(due or not witnesses, "manifest.json", 0, "witnesses, and no due")
+
+
 def verify(folder):
     manifest, manifest_digest = read_json(folder, "manifest.json")
     need(manifest.get("format") == FORMAT, "manifest.json", 0, "unknown format")
-    need(manifest["number"] == 1 or manifest.get("reason"), "manifest.json", 0, "another draw without a reason")
+    check_manifest(manifest)
     check_source(manifest["source"])
     plan, plan_digest = read_plan(folder)
     seed, seed_digest = read_json(folder, "seed.json")
+    known(seed, "manifest beacon signature previous witnessed fallback code", "seed.json")
     need(plan_digest == manifest["plan"], "plan.json", 0, "its digest is not that in manifest.json")
+    need(len(manifest.get("witnesses", [])) >= plan["witnesses"], "manifest.json", 0, "fewer witnesses than the plan demands")
     need(seed.get("manifest") == manifest_digest, "seed.json", 0, "manifest is not the digest of manifest.json")
     roll, roll_digest, tree = read_roll(folder, plan)
     need(roll_digest == manifest["roll"], "roll.tsv", 0, "its digest is not that in manifest.json")
@@ -649,7 +719,7 @@ def verify(folder):
     for field, value in want.items():
         need(announcement.get(field) == value, "announcement.json", 0, field + " differs from the draw done again")
     need(list(announcement) == list(want), "announcement.json", 0, "other fields, or another order")
-    return manifest, manifest_digest, seed, announced, witnesses
+    return manifest, manifest_digest, seed, announced, witnesses, len(removed)
 
 
 def main(args):
@@ -660,7 +730,7 @@ def main(args):
         if len(args) == 2:
             verify_person(args[0], args[1])
             return 0
-        manifest, digest, seed, announced, witnesses = verify(args[0])
+        manifest, digest, seed, announced, witnesses, removed = verify(args[0])
     except Difference as e:
         print("REFUSED " + str(e))
         return 1
@@ -672,8 +742,16 @@ def main(args):
     print("announcement %s   compare with what was published with the result" % announced)
     for w in witnesses:
         print("witness %s: the signature was NOT checked here" % w["name"])
+    if not witnesses:
+        print("witnesses: none, and the plan demands none: nothing here shows that the roll was there before the seed")
+    if removed:
+        print("removals: %d after the roll was frozen, each with its reason in removals.tsv" % removed)
+    if manifest["number"] > 1:
+        print("draw %d of the wave, because: %s" % (manifest["number"], manifest["reason"]))
+    if "fallback" in seed:
+        print("FALLBACK: check that the source published nothing until %s" % manifest["source"]["fallback"]["until"])
     if "beacon" in seed:
-        beacon = manifest["source"]["beacon"]
+        beacon = spoke(manifest["source"], seed)
         print("seed %s   compare with round %d of %s (its signature was NOT checked here)" % (seed["beacon"], beacon["round"], beacon["name"]))
     else:
         print("seed numbers   compare with what the witnesses published")

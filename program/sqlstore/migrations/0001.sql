@@ -79,7 +79,7 @@ CREATE TABLE entitlements (
 
 CREATE TABLE batches (
   batch    {int} NOT NULL PRIMARY KEY CHECK (batch > 0),
-  state    TEXT NOT NULL CHECK (state IN ('preparing','prepared','approved','submitted','closed')),
+  state    TEXT NOT NULL CHECK (state IN ('preparing','prepared','approved','submitted','closed','cancelling','cancelled')),
   benefit  TEXT NOT NULL,
   number   {int} NOT NULL,
   wave     {int} NOT NULL REFERENCES waves,
