@@ -49,9 +49,18 @@ func forget(r *rand.Rand, p *person) {
 	}
 }
 
-func BenchmarkDecideRow(b *testing.B) {
+// BenchmarkDecideRow decides with facts that one function reads; BenchmarkDecideRowByGetters
+// with a function for each fact.
+func BenchmarkDecideRow(b *testing.B)          { benchmarkRow(b, newFactsTogether()) }
+func BenchmarkDecideRowByGetters(b *testing.B) { benchmarkRow(b, newFacts()) }
+
+func benchmarkRow(b *testing.B, f facts) {
 	people := population(4096)
-	plan := compiled(b).Plan("join", asOf)
+	c, err := eligibility.Compile(f.schema, f.policy(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plan := c.Plan("join", asOf)
 	var d eligibility.Decision
 	b.ReportAllocs()
 	i := 0
@@ -81,17 +90,23 @@ func BenchmarkHandWritten(b *testing.B) {
 
 // The hand-written function of the benchmark gives the same verdicts.
 func TestHandWrittenAgrees(t *testing.T) {
-	plan := compiled(t).Plan("join", asOf)
+	together := newFactsTogether()
+	c, err := eligibility.Compile(together.schema, together.policy(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var d eligibility.Decision
 	var findings [10]handFinding
-	for _, p := range population(20_000) {
-		plan.Decide(&p, &d)
-		if got := handWritten(&p, asOf, &findings); got != d.Verdict {
-			t.Fatal(got, d)
-		}
-		for i := range findings {
-			if findings[i].outcome != d.Outcome(i) {
-				t.Fatal(i, findings[i], d)
+	for _, plan := range []*eligibility.Plan[person]{compiled(t).Plan("join", asOf), c.Plan("join", asOf)} {
+		for _, p := range population(20_000) {
+			plan.Decide(&p, &d)
+			if got := handWritten(&p, asOf, &findings); got != d.Verdict {
+				t.Fatal(got, d)
+			}
+			for i := range findings {
+				if findings[i].outcome != d.Outcome(i) {
+					t.Fatal(i, findings[i], d)
+				}
 			}
 		}
 	}
@@ -195,8 +210,10 @@ func BenchmarkColumns(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/eligibility.BlockSize, "ns/person")
 }
 
-func BenchmarkFill(b *testing.B) {
-	f := newFacts()
+func BenchmarkFill(b *testing.B)          { benchmarkFill(b, newFactsTogether()) }
+func BenchmarkFillByGetters(b *testing.B) { benchmarkFill(b, newFacts()) }
+
+func benchmarkFill(b *testing.B, f facts) {
 	people := population(4096)
 	block := eligibility.NewBlock(f.schema)
 	b.ReportAllocs()

@@ -18,7 +18,7 @@ type Block[E any] struct {
 	schema  *Schema[E]
 	columns []column
 	readers *readers[E]
-	cells   []cell
+	row     Row
 	n       int
 }
 
@@ -36,7 +36,8 @@ type column struct {
 
 // NewBlock returns an empty block for the facts that the schema has now.
 func NewBlock[E any](s *Schema[E]) *Block[E] {
-	b := &Block[E]{schema: s, columns: make([]column, len(s.facts)), cells: make([]cell, len(s.facts))}
+	b := &Block[E]{schema: s, columns: make([]column, len(s.facts))}
+	b.row.begin(s.known(), make([]cell, len(s.facts)))
 	which := make([]int32, len(s.facts))
 	for i := range s.facts {
 		which[i] = int32(i)
@@ -52,7 +53,7 @@ func NewBlock[E any](s *Schema[E]) *Block[E] {
 			c.on = make([]int32, BlockSize)
 		}
 	}
-	b.readers = newReaders(s.facts, which, calendar.Date{})
+	b.readers = newReaders(s.facts, s.read, which, calendar.Date{})
 	return b
 }
 
@@ -69,12 +70,12 @@ func (b *Block[E]) Add(e *E) bool {
 		return false
 	}
 	if e == nil {
-		clear(b.cells)
+		clear(b.row.cells)
 	} else {
-		b.readers.read(e, b.cells)
+		b.readers.read(e, &b.row)
 	}
 	for i := range b.columns {
-		b.columns[i].put(b.n, &b.cells[i])
+		b.columns[i].put(b.n, &b.row.cells[i])
 	}
 	b.n++
 	return true

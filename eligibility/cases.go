@@ -90,11 +90,11 @@ func (c *Compiled[E]) runCase(k *Case, path string) (rule int, got Outcome, faul
 		if !ok {
 			return 0, 0, &Fault{path + ".facts", "fact", "there is no fact " + quote(name)}
 		}
-		if err := c.about.facts[f].readValue(value, k.AsOf, &d.cells[f]); err != nil {
+		if err := c.about.facts[f].readValue(value, k.AsOf, &d.row.cells[f]); err != nil {
 			return 0, 0, &Fault{path + ".facts." + name, "value", err.Error()}
 		}
 	}
-	plan.run(d.cells, d.pass, d.fail)
+	plan.run(d.row.cells, d.pass, d.fail)
 	for i := range d.Len() {
 		if d.Rule(i) == k.Rule {
 			return c.editionAt(k), d.Outcome(i), nil

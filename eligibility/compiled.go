@@ -19,6 +19,7 @@ type Compiled[E any] struct {
 	zone     *time.Location
 	schema   *Schema[E]
 	facts    []fact[E]
+	read     func(*E, *Row)
 	about    *dictionaries
 	editions []edition
 	groups   [][]int
@@ -50,9 +51,9 @@ func Compile[E any](s *Schema[E], p Policy, o *Options) (*Compiled[E], error) {
 	if stages == nil {
 		stages = Stages()
 	}
-	c := &Compiled[E]{policy: p, stages: slices.Clone(stages), schema: s, facts: slices.Clone(s.facts), about: s.known()}
+	c := &Compiled[E]{policy: p, stages: slices.Clone(stages), schema: s, facts: slices.Clone(s.facts), read: s.read, about: s.known()}
 	c.policy.Rules, c.policy.Params, c.policy.Cases = slices.Clone(p.Rules), slices.Clone(p.Params), nil
-	faults := append(slices.Clone(s.faults), c.about.checkPolicy(&p, stages)...)
+	faults := append(slices.Concat(s.faults, s.checkReading()), c.about.checkPolicy(&p, stages)...)
 	var textFaults []Fault
 	c.texts, textFaults = compileTexts(c.about, &p, o.Texts)
 	faults = append(faults, textFaults...)

@@ -77,6 +77,8 @@ func (c *Condition) leaves(each func(*Condition)) {
 // Fact is the part that the facts of all kinds share.
 type Fact struct {
 	name string
+	at   int32 // its position among the facts of its schema
+	of   *identity
 }
 
 // Known holds when the fact has a value. It is unknown while the fact is, and fails

@@ -27,7 +27,7 @@ func (c *Compiled[E]) Plan(stage string, legal calendar.Date) *Plan[E] {
 // day: it decides again as it was decided then. A zero known is the last of all.
 func (c *Compiled[E]) PlanKnown(stage string, legal, known calendar.Date) *Plan[E] {
 	p := c.plan(stage, legal, known)
-	return &Plan[E]{p, c.schema, newReaders(c.facts, p.reads, legal)}
+	return &Plan[E]{p, c.schema, newReaders(c.facts, c.read, p.reads, legal)}
 }
 
 // Decide asks every rule of a stage that is in force on the legal date. To decide
@@ -48,17 +48,17 @@ func (p *Plan[E]) Decide(e *E, d *Decision) {
 		d.begin(p.plan)
 	}
 	if e == nil {
-		clear(d.cells)
+		clear(d.row.cells)
 	} else {
-		p.read.read(e, d.cells)
+		p.read.read(e, &d.row)
 	}
-	d.Verdict = p.run(d.cells, d.pass, d.fail)
+	d.Verdict = p.run(d.row.cells, d.pass, d.fail)
 }
 
 func (d *Decision) begin(p *plan) {
 	d.Policy, d.Digest, d.Stage, d.AsOf = p.policy, p.digest, p.stage, p.asOf
 	d.plan = p
-	d.cells = slices.Grow(d.cells[:0], len(p.facts.facts))[:len(p.facts.facts)]
+	d.row.begin(p.facts, slices.Grow(d.row.cells[:0], len(p.facts.facts))[:len(p.facts.facts)])
 	words := p.nodes()/64 + 1
 	d.pass = slices.Grow(d.pass[:0], words)[:words]
 	d.fail = slices.Grow(d.fail[:0], words)[:words]
@@ -81,8 +81,9 @@ func (p *plan) run(cells []cell, pass, fail []uint64) Verdict {
 
 // runTests evaluates up to 64 tests.
 func runTests(tests []test, cells []cell) (pass, fail uint64) {
-	for i := range tests {
-		t := &tests[i]
+	unused := 64 - len(tests)
+	for ; len(tests) > 0; tests = tests[1:] {
+		t := &tests[0]
 		c := &cells[t.fact]
 		w := way(c.state)
 		if t.kind != inRange {
@@ -91,10 +92,9 @@ func runTests(tests []test, cells []cell) (pass, fail uint64) {
 			w |= w << 1 & holdsNot
 		}
 		o := uint64(t.out[w&3])
-		pass |= o & 1 << (i & 63)
-		fail |= o >> 1 << (i & 63)
+		pass, fail = pass>>1|o<<63, fail>>1|o>>1<<63
 	}
-	return pass, fail
+	return pass >> (unused & 127), fail >> (unused & 127)
 }
 
 func (c *combo) outcome(pass, fail []uint64) Outcome {

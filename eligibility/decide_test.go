@@ -113,6 +113,40 @@ func TestNothingKnownIsPending(t *testing.T) {
 	}
 }
 
+// The evidence is listed for the other operators too: sets of codes and rules in Go.
+func TestNothingKnownOfSetsAndGoRules(t *testing.T) {
+	for _, make := range []func() *eligibility.Schema[thing]{thingSchema, thingSchemaTogether} {
+		schema := make()
+		for _, test := range []struct {
+			require, missing string
+		}{
+			{`{"fact":"skills","has_any":["sew"]}`, "skills(not-asked)"},
+			{`{"fact":"skills","has_all":["sew","cook"]}`, "skills(not-asked)"},
+			{`{"fact":"skills","known":true}`, "skills(not-asked)"},
+			{`{"fact":"seen-skills","has_any":["weld"]}`, "seen-skills(not-asked, office)"},
+			{`{"fact":"seen-skills","has_all":["weld"]}`, "seen-skills(not-asked, office)"},
+			{`{"fact":"even","holds":true}`, "count(not-asked)"},
+			{`{"fact":"seen-count","at_least":1}`, "seen-count(not-asked, office)"},
+		} {
+			for _, form := range []string{`%s`, `{"not":%s}`, `{"all":[%s,{"fact":"flag","is":true}]}`, `{"any":[%s,{"fact":"flag","is":true}]}`, `{"at_least":2,"of":[%s,{"fact":"flag","is":true},{"fact":"kind","in":["a"]}]}`} {
+				p, err := eligibility.ParsePolicy([]byte(`{"name":"p","rules":[{"code":"r","require":` + fmt.Sprintf(form, test.require) + `,"basis":{"policy":"x"},"at":["join"]}]}`))
+				require.NoError(t, err)
+				c, err := eligibility.Compile(schema, p, nil)
+				require.NoError(t, err)
+				var nobody thing
+				for _, each := range nobody.slots() {
+					each.state = 'u'
+				}
+				d := c.Decide(&nobody, "join", asOf)
+				require.Equal(t, eligibility.Pending, d.Verdict, d)
+				require.Equal(t, test.missing, d.Missing()[0].String(), form)
+				require.NotEmpty(t, c.Reason("id", d.Finding(0)))
+				require.Contains(t, c.Reason("en", d.Finding(0)), d.Missing()[0].Fact)
+			}
+		}
+	}
+}
+
 func nothingKnown(cause eligibility.Cause) person {
 	no := eligibility.Unknown[bool](cause)
 	observation := eligibility.Observation[bool]{Value: no}

@@ -1,7 +1,6 @@
 package eligibility
 
 import (
-	"iter"
 	"math/bits"
 	"slices"
 
@@ -68,6 +67,7 @@ type differ struct {
 	sum      Difference
 	changed  [blockWords]uint64
 	differs  [][blockWords]uint64 // by rule
+	codes    []string             // of one Change
 }
 
 func newDiffer(old, new *plan) *differ {
@@ -90,6 +90,7 @@ func newDiffer(old, new *plan) *differ {
 		}
 	}
 	d.differs = make([][blockWords]uint64, len(d.pairs))
+	d.codes = make([]string, 0, len(d.varying))
 	return d
 }
 
@@ -166,27 +167,18 @@ func (d *differ) countAlone(words int) {
 }
 
 func (d *differ) tell(first int, each func(Change)) {
-	var codes []string
-	for row := range rowsOf(d.changed[:d.nodes.words()]) {
-		codes = codes[:0]
-		for _, i := range d.varying {
-			if d.differs[i][row/64]>>(row%64)&1 == 1 {
-				codes = append(codes, d.sum.Rules[i].Rule)
-			}
-		}
-		each(Change{first + row, d.old.Verdict(row), d.new.Verdict(row), codes})
-	}
-}
-
-// rowsOf goes through the rows of a bitset.
-func rowsOf(set []uint64) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for w, word := range set {
-			for ; word != 0; word &= word - 1 {
-				if !yield(64*w + bits.TrailingZeros64(word)) {
-					return
+	codes := d.codes
+	for w, word := range d.changed[:d.nodes.words()] {
+		for ; word != 0; word &= word - 1 {
+			bit := bits.TrailingZeros64(word) & 63
+			codes = codes[:0]
+			for _, i := range d.varying {
+				if d.differs[i][w]>>bit&1 == 1 {
+					codes = append(codes, d.sum.Rules[i].Rule)
 				}
 			}
+			row := 64*w + bit
+			each(Change{first + row, d.old.Verdict(row), d.new.Verdict(row), codes})
 		}
 	}
 }

@@ -47,7 +47,8 @@
 // that no condition can express is written in Go (Schema.Go).
 //
 // To decide about many people, make a Plan once and give it one Decision to
-// overwrite: that allocates nothing. For a nation, put people into blocks of
+// overwrite: that allocates nothing. Schema.Read declares one function for many
+// facts, which is quicker than one for each. For a nation, put people into blocks of
 // columns and ask Plan.DecideBlock, Diff (who is decided otherwise by a new
 // policy, and by which rule), Coverage (which rules never fire) and Impact (what
 // another value of a parameter does).

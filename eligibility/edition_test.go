@@ -181,7 +181,7 @@ func TestGoRule(t *testing.T) {
 	bad := eligibility.NewSchema[person]()
 	bad.Go("nameless", eligibility.GoRule[person]{})
 	_, err = eligibility.Compile(bad, policy, nil)
-	require.Equal(t, []string{"facts.nameless: facts", "facts.nameless: reason", "facts.nameless: getter", "rules[0].require: fact"}, faultsOf(t, err))
+	require.Equal(t, []string{"facts.nameless: facts", "facts.nameless: reason", "facts.nameless: decide", "rules[0].require: fact"}, faultsOf(t, err))
 	half := eligibility.NewSchema[person]()
 	n := half.Int("awards", func(p *person) eligibility.Value[int64] { return p.Awards })
 	half.Go("clean-record", eligibility.GoRule[person]{Facts: []eligibility.Fact{n.Fact}, Reason: map[string]string{"id": "x"}, Decide: func(*person) eligibility.Outcome { return eligibility.Pass }})

@@ -27,7 +27,7 @@ type Decision struct {
 	Verdict Verdict
 
 	plan       *plan
-	cells      []cell
+	row        Row
 	pass, fail []uint64 // bitsets of the plan's nodes
 }
 
@@ -58,7 +58,7 @@ func (d *Decision) Finding(i int) Finding {
 	}
 	if f.rule.require.op < opAll && f.Outcome != Undecided {
 		fact := d.plan.tests[root].fact
-		f.fact, f.value = &d.plan.facts.facts[fact], d.cells[fact]
+		f.fact, f.value = &d.plan.facts.facts[fact], d.row.cells[fact]
 	}
 	return f
 }
@@ -78,7 +78,7 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 	if f.kind == goKind {
 		return d.missingInGo(f, all)
 	}
-	return addMissing(all, f, d.cells[t.fact])
+	return addMissing(all, f, d.row.cells[t.fact])
 }
 
 // missingInGo: what is unknown of the facts that a rule in Go looks at; all of them
@@ -86,8 +86,8 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 func (d *Decision) missingInGo(f *about, all []Missing) []Missing {
 	before := len(all)
 	for _, i := range f.asks {
-		if d.cells[i].state == unknown {
-			all = addMissing(all, &d.plan.facts.facts[i], d.cells[i])
+		if d.row.cells[i].state == unknown {
+			all = addMissing(all, &d.plan.facts.facts[i], d.row.cells[i])
 		}
 	}
 	if len(all) > before {

@@ -217,7 +217,7 @@ func (r *parser) condition(tree any, path string) Condition {
 	if _, leaf := object["fact"]; !leaf {
 		return r.combination(object, path)
 	}
-	fact := Fact{r.text(object["fact"], path+".fact")}
+	fact := Fact{name: r.text(object["fact"], path+".fact")}
 	if len(object) != 2 {
 		r.fault(path, "key", "a comparison has a fact and one operator")
 		return Condition{}

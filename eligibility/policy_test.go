@@ -108,7 +108,7 @@ func TestSchemaFaults(t *testing.T) {
 	s.Code("none", nil, func(*person) eligibility.Value[string] { return eligibility.Known("a") })
 	s.Source("", -1).Bool("proof", func(*person) eligibility.Observation[bool] { return eligibility.Observation[bool]{} })
 	_, err := eligibility.Compile(s, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: yes.Is(true), Basis: eligibility.WithoutArticle("t"), At: always}}}, nil)
-	require.Equal(t, []string{"facts.yes: twice", "facts.No name: name", "facts.No name: getter", "facts.code: codes", "facts.none: codes", "facts.proof: source", "facts.proof: max-days"}, faultsOf(t, err))
+	require.Equal(t, []string{"facts.yes: twice", "facts.No name: name", "facts.code: codes", "facts.none: codes", "facts.proof: source", "facts.proof: max-days", "facts.No name: getter"}, faultsOf(t, err))
 	_, err = eligibility.Compile[person](nil, eligibility.Policy{}, nil)
 	require.Error(t, err)
 }

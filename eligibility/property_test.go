@@ -68,7 +68,7 @@ func thingSchema() *eligibility.Schema[thing] {
 	count := s.Int("count", func(t *thing) eligibility.Value[int64] { return value(&t.count, t.count.n) })
 	office.Int("seen-count", func(t *thing) eligibility.Observation[int64] { return observation(&t.seenCount, t.seenCount.n) })
 	s.Money("amount", eligibility.IDR(), func(t *thing) eligibility.Value[int64] { return value(&t.amount, t.amount.n) })
-	office.Money("seen-amount", eligibility.Currency{Code: "USD", Digits: 2}, func(t *thing) eligibility.Observation[int64] { return observation(&t.seenAmount, t.seenAmount.n) })
+	office.Money("seen-amount", usd, func(t *thing) eligibility.Observation[int64] { return observation(&t.seenAmount, t.seenAmount.n) })
 	s.Date("born", func(t *thing) eligibility.Value[calendar.Date] { return value(&t.born, t.born.day) })
 	office.Date("seen-born", func(t *thing) eligibility.Observation[calendar.Date] { return observation(&t.seenBorn, t.seenBorn.day) })
 	s.Code("kind", kindCodes, func(t *thing) eligibility.Value[string] { return value(&t.kind, t.kind.code) })
@@ -78,9 +78,51 @@ func thingSchema() *eligibility.Schema[thing] {
 	office.Codes("seen-skills", skillCodes, func(t *thing) eligibility.Observation[[]string] {
 		return observation(&t.seenSkills, t.seenSkills.codes)
 	})
-	s.Go("even", eligibility.GoRule[thing]{Facts: []eligibility.Fact{count.Fact},
+	addEven(s, count)
+	return s
+}
+
+var usd = eligibility.Currency{Code: "USD", Digits: 2}
+
+func addEven(s *eligibility.Schema[thing], count eligibility.IntFact) eligibility.GoFact {
+	return s.Go("even", eligibility.GoRule[thing]{Facts: []eligibility.Fact{count.Fact},
 		Reason: map[string]string{"id": "jumlahnya genap", "en": "the number is even"},
 		Decide: func(t *thing) eligibility.Outcome { return evenOutcome(&t.count) }})
+}
+
+// thingSchemaTogether has the same facts, of which one function reads all but two.
+func thingSchemaTogether() *eligibility.Schema[thing] {
+	s := eligibility.NewSchema[thing]()
+	office := s.Source("office", seenDays)
+	flag, seenFlag := s.Bool("flag", nil), office.Bool("seen-flag", nil)
+	count, seenCount := s.Int("count", nil), office.Int("seen-count", nil)
+	amount, seenAmount := s.Money("amount", eligibility.IDR(), nil), office.Money("seen-amount", usd, nil)
+	born, seenBorn := s.Date("born", nil), office.Date("seen-born", nil)
+	s.Code("kind", kindCodes, func(t *thing) eligibility.Value[string] { return value(&t.kind, t.kind.code) })
+	region, seenKind := s.Code("region", regionCodes(), nil), office.Code("seen-kind", kindCodes, nil)
+	skills := s.Codes("skills", skillCodes, nil)
+	office.Codes("seen-skills", skillCodes, func(t *thing) eligibility.Observation[[]string] {
+		return observation(&t.seenSkills, t.seenSkills.codes)
+	})
+	addEven(s, count)
+	s.Read(func(t *thing, row *eligibility.Row) {
+		row.Asked(seenFlag.Fact, t.seenFlag.on) // before or after the value
+		row.Bool(flag, value(&t.flag, t.flag.yes))
+		row.Bool(seenFlag, value(&t.seenFlag, t.seenFlag.yes))
+		row.Int(count, value(&t.count, t.count.n))
+		row.Int(seenCount, value(&t.seenCount, t.seenCount.n))
+		row.Asked(seenCount.Fact, t.seenCount.on)
+		row.Money(amount, value(&t.amount, t.amount.n))
+		row.Money(seenAmount, value(&t.seenAmount, t.seenAmount.n))
+		row.Asked(seenAmount.Fact, t.seenAmount.on)
+		row.Date(born, value(&t.born, t.born.day))
+		row.Date(seenBorn, value(&t.seenBorn, t.seenBorn.day))
+		row.Asked(seenBorn.Fact, t.seenBorn.on)
+		row.Code(region, value(&t.region, t.region.code))
+		row.Code(seenKind, value(&t.seenKind, t.seenKind.code))
+		row.Asked(seenKind.Fact, t.seenKind.on)
+		row.Codes(skills, value(&t.skills, t.skills.codes))
+	})
 	return s
 }
 
@@ -351,8 +393,12 @@ func randomTree(r *rand.Rand, legal calendar.Date, depth int) string {
 	return fmt.Sprintf(`{"at_least":%d,"of":%s}`, 1+r.IntN(len(parts)), list)
 }
 
+func (t *thing) slots() []*slot {
+	return []*slot{&t.flag, &t.seenFlag, &t.count, &t.seenCount, &t.amount, &t.seenAmount, &t.born, &t.seenBorn, &t.kind, &t.region, &t.seenKind, &t.skills, &t.seenSkills}
+}
+
 func randomThing(r *rand.Rand, t *thing, legal calendar.Date) {
-	for _, s := range []*slot{&t.flag, &t.seenFlag, &t.count, &t.seenCount, &t.amount, &t.seenAmount, &t.born, &t.seenBorn, &t.kind, &t.region, &t.seenKind, &t.skills, &t.seenSkills} {
+	for _, s := range t.slots() {
 		*s = slot{state: "kkkkkkkkkun"[r.IntN(11)], yes: r.IntN(2) == 0, n: int64(r.IntN(7) - 1)}
 		s.cause = eligibility.Cause(r.IntN(4))
 		if r.IntN(40) > 0 {
@@ -379,17 +425,19 @@ func randomThing(r *rand.Rand, t *thing, legal calendar.Date) {
 var regions = regionCodes()
 
 // Row, columns and a slow oracle that reads the conditions' JSON agree about a million
-// random people, under random nested conditions with every operator.
+// random people, under random nested conditions with every operator, with facts read one
+// by one and together.
 func TestRowColumnsAndOracleAgree(t *testing.T) {
 	policies := 1000
 	if testing.Short() || racing {
 		policies = 30
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	schema := thingSchema()
-	block := eligibility.NewBlock(schema)
+	schemas := []*eligibility.Schema[thing]{thingSchema(), thingSchemaTogether()}
+	blocks := []*eligibility.Block[thing]{eligibility.NewBlock(schemas[0]), eligibility.NewBlock(schemas[1])}
 	seen := agreement{t: t, people: make([]thing, eligibility.BlockSize), operators: map[string]int{}}
 	for made := 0; made < policies; {
+		schema, block := schemas[made%2], blocks[made%2]
 		legal := calendar.Of(2019, 2, 27).AddDays(r.IntN(800))
 		data := fmt.Sprintf(`{"name":"p","rules":[{"code":"a","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"b","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"c","severity":"notice","require":%s,"basis":{"policy":"x"},"at":["join"]}]}`,
 			randomTree(r, legal, 3), randomTree(r, legal, 2), randomTree(r, legal, 1))

@@ -17,7 +17,7 @@ type cell struct {
 	cause Cause
 }
 
-// fact is a declared fact with the one reader of its kind.
+// fact is a declared fact with the one getter of its kind.
 type fact[E any] struct {
 	about
 	b      getter[E, bool]
@@ -26,6 +26,7 @@ type fact[E any] struct {
 	c      getter[E, string]
 	cs     getter[E, []string]
 	decide func(*E) Outcome
+	alone  bool // one of these is set; otherwise the schema's Read reads the fact
 }
 
 // getter reads a fact; one of its two functions is set.
@@ -34,9 +35,11 @@ type getter[E, T any] struct {
 	seen  func(*E) Observation[T]
 }
 
-// readers read facts, those of one kind after the other: that is quicker than to ask
+// readers read facts: first those without a getter, together, then those of one kind after the other: that is quicker than to ask
 // each fact for its kind. Rules in Go come last, when what they look at is known.
 type readers[E any] struct {
+	together  func(*E, *Row)
+	aging     []aging // of these, whose answers grow old
 	bools     []reader[E, Value[bool]]
 	boolsSeen []reader[E, Observation[bool]]
 	ints      []reader[E, Value[int64]]
@@ -51,6 +54,9 @@ type readers[E any] struct {
 	rare      bool // there are some that readRest reads
 }
 
+// aging is a fact and the first day whose answers are not too old.
+type aging struct{ at, fresh int32 }
+
 // reader reads one fact into the cell of its position.
 type reader[E, V any] struct {
 	at    int32
@@ -60,11 +66,18 @@ type reader[E, V any] struct {
 }
 
 // newReaders returns readers of some facts. A zero legal date lets no answer expire.
-func newReaders[E any](facts []fact[E], which []int32, legal calendar.Date) *readers[E] {
+func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, legal calendar.Date) *readers[E] {
 	r := &readers[E]{}
 	for _, i := range which {
 		f := &facts[i]
 		fresh := f.freshFrom(legal)
+		if !f.alone {
+			r.together = together
+			if f.maxDays > 0 {
+				r.aging = append(r.aging, aging{i, fresh})
+			}
+			continue
+		}
 		addReader(&r.bools, &r.boolsSeen, i, fresh, &f.about, f.b)
 		addReader(&r.ints, &r.intsSeen, i, fresh, &f.about, f.n)
 		addReader(&r.dates, &r.datesSeen, i, fresh, &f.about, f.d)
@@ -95,7 +108,15 @@ func (a *about) freshFrom(legal calendar.Date) int32 {
 	return dayOrder(legal.AddDays(-a.maxDays))
 }
 
-func (r *readers[E]) read(e *E, cells []cell) {
+func (r *readers[E]) read(e *E, row *Row) {
+	cells := row.cells
+	if r.together != nil {
+		clear(cells)
+		r.together(e, row)
+		for _, a := range r.aging {
+			cells[a.at].expire(a.fresh)
+		}
+	}
 	for i := range r.bools {
 		f := &r.bools[i]
 		v := f.get(e)
@@ -174,6 +195,10 @@ func askGo[E any](r *reader[E, Outcome], e *E, cells []cell) {
 // seen notes when the source was asked. Too long ago, and nothing is known.
 func (c *cell) seen(on calendar.Date, fresh int32) {
 	c.on = dayOrder(on)
+	c.expire(fresh)
+}
+
+func (c *cell) expire(fresh int32) {
 	if c.on < fresh && c.state != unknown {
 		c.state, c.cause = unknown, Expired
 	}

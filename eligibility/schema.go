@@ -12,11 +12,14 @@ import (
 //
 // The functions that read a fact must be pure: the same person gives the same
 // value. A fact of the schema itself is a Value; one that a Source provides is
-// an Observation, with the day on which the source was asked.
+// an Observation, with the day on which the source was asked. A fact without a
+// function is read by that of Read, together with others.
 type Schema[E any] struct {
 	facts  []fact[E]
 	index  map[string]int
 	faults []Fault
+	read   func(*E, *Row)
+	id     *identity
 }
 
 // NewSchema returns a schema without facts.
@@ -68,77 +71,65 @@ func (s *Schema[E]) Source(name string, maxDays int) Source[E] {
 
 // Bool declares a fact that is true or false.
 func (s *Schema[E]) Bool(name string, get func(*E) Value[bool]) BoolFact {
-	s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{value: get}}, get == nil)
-	return BoolFact{Fact{name}}
+	return BoolFact{s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{value: get}}, get != nil)}
 }
 
 // Bool declares a fact that is true or false.
 func (s Source[E]) Bool(name string, get func(*E) Observation[bool]) BoolFact {
-	s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{seen: get}}, get == nil)
-	return BoolFact{Fact{name}}
+	return BoolFact{s.add(fact[E]{about: about{name: name, kind: boolKind}, b: getter[E, bool]{seen: get}}, get != nil)}
 }
 
 // Int declares a fact that is a whole number.
 func (s *Schema[E]) Int(name string, get func(*E) Value[int64]) IntFact {
-	s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{value: get}}, get == nil)
-	return IntFact{Fact{name}}
+	return IntFact{s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{value: get}}, get != nil)}
 }
 
 // Int declares a fact that is a whole number.
 func (s Source[E]) Int(name string, get func(*E) Observation[int64]) IntFact {
-	s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{seen: get}}, get == nil)
-	return IntFact{Fact{name}}
+	return IntFact{s.add(fact[E]{about: about{name: name, kind: intKind}, n: getter[E, int64]{seen: get}}, get != nil)}
 }
 
 // Money declares a fact that is an amount in minor units of the currency.
 func (s *Schema[E]) Money(name string, in Currency, get func(*E) Value[int64]) MoneyFact {
-	s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{value: get}}, get == nil)
-	return MoneyFact{Fact{name}, in.Code}
+	return MoneyFact{s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{value: get}}, get != nil), in.Code}
 }
 
 // Money declares a fact that is an amount in minor units of the currency.
 func (s Source[E]) Money(name string, in Currency, get func(*E) Observation[int64]) MoneyFact {
-	s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{seen: get}}, get == nil)
-	return MoneyFact{Fact{name}, in.Code}
+	return MoneyFact{s.add(fact[E]{about: about{name: name, kind: moneyKind, currency: in}, n: getter[E, int64]{seen: get}}, get != nil), in.Code}
 }
 
 // Date declares a fact that is a civil date. A day that does not exist is read as
 // unknown (Conflicting).
 func (s *Schema[E]) Date(name string, get func(*E) Value[calendar.Date]) DateFact {
-	s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{value: get}}, get == nil)
-	return DateFact{Fact{name}}
+	return DateFact{s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{value: get}}, get != nil)}
 }
 
 // Date declares a fact that is a civil date.
 func (s Source[E]) Date(name string, get func(*E) Observation[calendar.Date]) DateFact {
-	s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{seen: get}}, get == nil)
-	return DateFact{Fact{name}}
+	return DateFact{s.add(fact[E]{about: about{name: name, kind: dateKind}, d: getter[E, calendar.Date]{seen: get}}, get != nil)}
 }
 
 // Code declares a fact that is one of the given codes, at most 65,535. A value that is
 // not among them is read as unknown (Conflicting).
 func (s *Schema[E]) Code(name string, codes []string, get func(*E) Value[string]) CodeFact {
-	s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{value: get}}, get == nil)
-	return CodeFact{Fact{name}}
+	return CodeFact{s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{value: get}}, get != nil)}
 }
 
 // Code declares a fact that is one of the given codes.
 func (s Source[E]) Code(name string, codes []string, get func(*E) Observation[string]) CodeFact {
-	s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{seen: get}}, get == nil)
-	return CodeFact{Fact{name}}
+	return CodeFact{s.add(fact[E]{about: dictionary(name, codeKind, codes), c: getter[E, string]{seen: get}}, get != nil)}
 }
 
 // Codes declares a fact that is a set of the given codes, at most 64; a set with one
 // that is not among them is read as unknown (Conflicting).
 func (s *Schema[E]) Codes(name string, codes []string, get func(*E) Value[[]string]) CodesFact {
-	s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{value: get}}, get == nil)
-	return CodesFact{Fact{name}}
+	return CodesFact{s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{value: get}}, get != nil)}
 }
 
 // Codes declares a fact that is a set of the given codes.
 func (s Source[E]) Codes(name string, codes []string, get func(*E) Observation[[]string]) CodesFact {
-	s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{seen: get}}, get == nil)
-	return CodesFact{Fact{name}}
+	return CodesFact{s.add(fact[E]{about: dictionary(name, codesKind, codes), cs: getter[E, []string]{seen: get}}, get != nil)}
 }
 
 // GoRule is a requirement that no condition can express, written in Go.
@@ -175,11 +166,13 @@ func (s *Schema[E]) Go(name string, rule GoRule[E]) GoFact {
 	if len(rule.Reason) == 0 {
 		s.faults = append(s.faults, Fault{path, "reason", "is missing"})
 	}
-	s.add(fact[E]{about: a, decide: rule.Decide}, rule.Decide == nil)
-	return GoFact{Fact{name}}
+	if rule.Decide == nil {
+		s.faults = append(s.faults, Fault{path, "decide", "is missing"})
+	}
+	return GoFact{s.add(fact[E]{about: a, decide: rule.Decide}, true)}
 }
 
-func (s Source[E]) add(f fact[E], noGetter bool) {
+func (s Source[E]) add(f fact[E], getter bool) Fact {
 	path := "facts." + f.name
 	if s.name == "" {
 		s.schema.faults = append(s.schema.faults, Fault{path, "source", "is empty"})
@@ -188,32 +181,34 @@ func (s Source[E]) add(f fact[E], noGetter bool) {
 		s.schema.faults = append(s.schema.faults, Fault{path, "max-days", "is from 0 to 36600"})
 	}
 	f.source, f.maxDays = s.name, s.maxDays
-	s.schema.add(f, noGetter)
+	return s.schema.add(f, getter)
 }
 
-func (s *Schema[E]) add(f fact[E], noGetter bool) {
+func (s *Schema[E]) add(f fact[E], getter bool) Fact {
 	path := "facts." + f.name
 	if !isCode(f.name) {
 		s.faults = append(s.faults, Fault{path, "name", "has the letters a to z, digits, _ and -"})
-	}
-	if noGetter {
-		s.faults = append(s.faults, Fault{path, "getter", "is missing"})
 	}
 	s.faults = append(s.faults, f.check(path)...)
 	if s.index == nil {
 		s.index = map[string]int{}
 	}
+	if s.id == nil {
+		s.id = new(identity)
+	}
 	if _, twice := s.index[f.name]; twice {
 		s.faults = append(s.faults, Fault{path, "twice", "the fact is declared twice"})
-		return
+		return Fact{name: f.name}
 	}
+	f.alone = getter
 	s.index[f.name] = len(s.facts)
 	s.facts = append(s.facts, f)
+	return Fact{name: f.name, at: int32(len(s.facts) - 1), of: s.id}
 }
 
 // known returns the descriptions of the facts that are declared so far.
 func (s *Schema[E]) known() *dictionaries {
-	d := &dictionaries{index: map[string]int{}}
+	d := &dictionaries{index: map[string]int{}, of: s.id}
 	for i := range s.facts {
 		d.facts = append(d.facts, s.facts[i].about)
 		d.index[s.facts[i].name] = i
@@ -225,6 +220,7 @@ func (s *Schema[E]) known() *dictionaries {
 type dictionaries struct {
 	facts []about
 	index map[string]int
+	of    *identity
 }
 
 // about describes a fact.

@@ -53,6 +53,45 @@ func newFacts() facts {
 	}
 }
 
+// newFactsTogether declares the same facts, read by one function.
+func newFactsTogether() facts {
+	s := eligibility.NewSchema[person]()
+	f := facts{
+		schema:    s,
+		birth:     s.Date("birth", nil),
+		citizen:   s.Bool("citizen", nil),
+		student:   s.Source("dapodik", 180).Bool("student", nil),
+		official:  s.Source("bkn", 90).Bool("official", nil),
+		category:  s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, nil),
+		household: s.Int("household", nil),
+		awards:    s.Int("awards", nil),
+		revoked:   s.Bool("revoked", nil),
+		aid:       s.Source("dtks", 0).Bool("aid", nil),
+		subsidy:   s.Source("bpjs", 0).Bool("subsidy", nil),
+		grant:     s.Source("kemenkop", 0).Bool("grant", nil),
+		matched:   s.Bool("matched", nil),
+		income:    s.Money("income", eligibility.IDR(), nil),
+	}
+	s.Read(func(p *person, row *eligibility.Row) {
+		row.Date(f.birth, p.Birth)
+		row.Bool(f.citizen, p.Citizen)
+		row.Bool(f.student, p.Student.Value)
+		row.Asked(f.student.Fact, p.Student.On)
+		row.Bool(f.official, p.Official.Value)
+		row.Asked(f.official.Fact, p.Official.On)
+		row.Code(f.category, p.Category)
+		row.Int(f.household, p.Household)
+		row.Int(f.awards, p.Awards)
+		row.Bool(f.revoked, p.Revoked)
+		row.Bool(f.aid, p.Aid.Value)
+		row.Bool(f.subsidy, p.Subsidy.Value)
+		row.Bool(f.grant, p.Grant.Value)
+		row.Bool(f.matched, p.Matched)
+		row.Money(f.income, p.Income)
+	})
+	return f
+}
+
 var always = eligibility.Stages()
 
 // policy has ten rules over thirteen facts.

@@ -55,22 +55,26 @@ func people(n int) []person {
 
 func compiled(t testing.TB) (*eligibility.Schema[person], *eligibility.Plan[person]) {
 	s := eligibility.NewSchema[person]()
-	flag := func(name string, get func(*person) eligibility.Value[bool]) eligibility.BoolFact {
-		return s.Bool(name, get)
-	}
-	birth := s.Date("birth", func(p *person) eligibility.Value[calendar.Date] { return p.birth })
-	citizen := flag("citizen", func(p *person) eligibility.Value[bool] { return p.citizen })
-	revoked := flag("revoked", func(p *person) eligibility.Value[bool] { return p.revoked })
-	matched := flag("matched", func(p *person) eligibility.Value[bool] { return p.matched })
-	student := flag("student", func(p *person) eligibility.Value[bool] { return p.student })
-	official := flag("official", func(p *person) eligibility.Value[bool] { return p.official })
-	aid := flag("aid", func(p *person) eligibility.Value[bool] { return p.aid })
-	subsidy := flag("subsidy", func(p *person) eligibility.Value[bool] { return p.subsidy })
-	grant := flag("grant", func(p *person) eligibility.Value[bool] { return p.grant })
-	category := s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, func(p *person) eligibility.Value[string] { return p.category })
-	household := s.Int("household", func(p *person) eligibility.Value[int64] { return p.household })
-	awards := s.Int("awards", func(p *person) eligibility.Value[int64] { return p.awards })
-	income := s.Money("income", eligibility.IDR(), func(p *person) eligibility.Value[int64] { return p.income })
+	birth, category := s.Date("birth", nil), s.Code("category", []string{"seeker", "laid_off", "worker", "other"}, nil)
+	citizen, revoked, matched := s.Bool("citizen", nil), s.Bool("revoked", nil), s.Bool("matched", nil)
+	student, official := s.Bool("student", nil), s.Bool("official", nil)
+	aid, subsidy, grant := s.Bool("aid", nil), s.Bool("subsidy", nil), s.Bool("grant", nil)
+	household, awards, income := s.Int("household", nil), s.Int("awards", nil), s.Money("income", eligibility.IDR(), nil)
+	s.Read(func(p *person, row *eligibility.Row) {
+		row.Date(birth, p.birth)
+		row.Bool(citizen, p.citizen)
+		row.Bool(revoked, p.revoked)
+		row.Bool(matched, p.matched)
+		row.Bool(student, p.student)
+		row.Bool(official, p.official)
+		row.Bool(aid, p.aid)
+		row.Bool(subsidy, p.subsidy)
+		row.Bool(grant, p.grant)
+		row.Code(category, p.category)
+		row.Int(household, p.household)
+		row.Int(awards, p.awards)
+		row.Money(income, p.income)
+	})
 	policy := eligibility.Policy{Name: "peers"}
 	for i, c := range []eligibility.Condition{
 		citizen.Is(true), birth.AgeAtLeast(18), student.Is(false), category.In("seeker", "laid_off", "worker"), official.Is(false), household.AtMost(1),
