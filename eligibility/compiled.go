@@ -170,6 +170,7 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 		p.rules, p.roots = append(p.rules, info), append(p.roots, node)
 	}
 	p.program = b.finish(p.roots)
+	p.words = p.testWords()
 	var bars []int32
 	for i, info := range p.rules {
 		if info.severity == Bar {

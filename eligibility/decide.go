@@ -66,9 +66,10 @@ func (d *Decision) begin(p *plan) {
 
 // run evaluates every node for one person's cells, into two bitsets of the nodes.
 func (p *plan) run(cells []cell, pass, fail []uint64) Verdict {
-	for w := range pass {
-		first := min(64*w, len(p.tests))
-		pass[w], fail[w] = runTests(p.tests[first:min(first+64, len(p.tests))], cells)
+	for i := range p.words {
+		w := &p.words[i]
+		hit, miss := compareAll(w.tests, cells)
+		pass[i], fail[i] = hit&w.plain|miss&w.negated, miss&w.plain|hit&w.negated
 	}
 	for i := range p.combos {
 		node := uint(len(p.tests) + i)
@@ -79,22 +80,58 @@ func (p *plan) run(cells []cell, pass, fail []uint64) Verdict {
 	return p.verdict(pass, fail)
 }
 
-// runTests evaluates up to 64 tests.
-func runTests(tests []test, cells []cell) (pass, fail uint64) {
-	unused := 64 - len(tests)
-	for ; len(tests) > 0; tests = tests[1:] {
-		t := &tests[0]
-		c := &cells[t.fact]
-		w := way(c.state)
+// testWord is 64 nodes, laid out for one person: their comparisons, and which of
+// them pass where they hold, or where they do not.
+type testWord struct {
+	tests          []comparison
+	plain, negated uint64
+}
+
+type comparison struct {
+	low  int64
+	span uint64
+	fact int32
+	odd  *test // not a range
+}
+
+// words lays the tests out. There is a word for every 64 nodes.
+func (p *program) testWords() []testWord {
+	words := make([]testWord, p.nodes()/64+1)
+	for i := range p.tests {
+		t, w := &p.tests[i], &words[i/64]
+		c := comparison{t.low, t.span, t.fact, nil}
 		if t.kind != inRange {
-			w = t.way(c)
-		} else if uint64(c.n-t.low) > t.span { // the most frequent way, written out
-			w |= w << 1 & holdsNot
+			c.odd = t
 		}
-		o := uint64(t.out[w&3])
-		pass, fail = pass>>1|o<<63, fail>>1|o>>1<<63
+		w.tests = append(w.tests, c)
+		switch t.out[holds] {
+		case Pass:
+			w.plain |= 1 << (i % 64)
+		case Fail:
+			w.negated |= 1 << (i % 64)
+		}
 	}
-	return pass >> (unused & 127), fail >> (unused & 127)
+	return words
+}
+
+// compareAll says of up to 64 comparisons which hold, and which do not: those of a
+// fact that is unknown do neither.
+func compareAll(tests []comparison, cells []cell) (hit, miss uint64) {
+	for i := len(tests) - 1; i >= 0; i-- {
+		t := &tests[i]
+		c := &cells[t.fact]
+		var in uint64
+		if uint64(c.n-t.low) <= t.span {
+			in = 1
+		}
+		if t.odd != nil {
+			in = uint64(asNumber(t.odd.holds(c.n)))
+		}
+		is := uint64(c.state)
+		in &= is & 1
+		hit, miss = hit<<1|in, miss<<1|(is&1^in)|is>>1
+	}
+	return hit, miss
 }
 
 func (c *combo) outcome(pass, fail []uint64) Outcome {

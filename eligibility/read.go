@@ -51,6 +51,7 @@ type readers[E any] struct {
 	sets      []reader[E, Value[[]string]]
 	setsSeen  []reader[E, Observation[[]string]]
 	rules     []reader[E, Outcome]
+	alone     bool // there are some with a getter
 	rare      bool // there are some that readRest reads
 }
 
@@ -78,6 +79,7 @@ func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, 
 			}
 			continue
 		}
+		r.alone = true
 		addReader(&r.bools, &r.boolsSeen, i, fresh, &f.about, f.b)
 		addReader(&r.ints, &r.intsSeen, i, fresh, &f.about, f.n)
 		addReader(&r.dates, &r.datesSeen, i, fresh, &f.about, f.d)
@@ -115,6 +117,9 @@ func (r *readers[E]) read(e *E, row *Row) {
 		r.together(e, row)
 		for _, a := range r.aging {
 			cells[a.at].expire(a.fresh)
+		}
+		if !r.alone {
+			return
 		}
 	}
 	for i := range r.bools {

@@ -70,7 +70,12 @@ func (r *Row) Money(f MoneyFact, v Value[int64]) { r.cell(&f.Fact).set(v.value, 
 
 // Date sets a fact. A day that does not exist is read as unknown (Conflicting).
 func (r *Row) Date(f DateFact, v Value[calendar.Date]) {
-	to, c := r.cell(&f.Fact), dateCell(nil, v)
+	to, d := r.cell(&f.Fact), &v.value
+	if v.status == known && uint(d.Day-1) < 28 && uint(d.Month-1) < 12 && uint(d.Year-1) < 9999 { // every month has that day
+		to.set(int64(d.Year)<<9|int64(d.Month)<<5|int64(d.Day), known, 0)
+		return
+	}
+	c := dateCell(nil, v)
 	to.set(c.n, c.state, c.cause)
 }
 
