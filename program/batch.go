@@ -95,11 +95,17 @@ func (e *Engine[T]) Batch(ctx context.Context, number int64) (Batch, error) {
 	return batchOf(rows.Rows[0]), nil
 }
 
-func (b *Batch) name() string { return strconv.FormatInt(b.Number, 10) }
+func (b *Batch) name() string { return batchName(b.Number) }
+
+func batchName(number int64) string { return strconv.FormatInt(number, 10) }
 
 // paying holds what an approved batch has reserved and not settled yet.
 func (b *Batch) paying() ledger.Account {
-	return ledger.Account("paying/" + b.Benefit + "/" + b.name())
+	return payingAccount(b.Benefit, b.Number)
+}
+
+func payingAccount(benefit string, batch int64) ledger.Account {
+	return ledger.Account("paying/" + benefit + "/" + batchName(batch))
 }
 
 func paidAccount(benefit string) ledger.Account { return ledger.Account("paid/" + benefit) }

@@ -41,6 +41,9 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 			return err
 		}
 		for _, o := range orders {
+			if o.code == codeBlocked {
+				return &StateError{What: fmt.Sprintf("payment %d/%d", o.batch, o.item), State: codeBlocked, Event: "write"}
+			}
 			order, destination, err := e.openOrder(&o)
 			if err != nil {
 				return fmt.Errorf("payment %d/%d: %w", o.batch, o.item, err)

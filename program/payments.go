@@ -47,6 +47,10 @@ type paymentRow struct {
 	stored      []any
 }
 
+// codeBlocked marks a payment that the bank made although it was dead or not
+// submitted: its entitlement is not paid again until a person has looked at it.
+const codeBlocked = "blocked"
+
 type entitlementKey struct {
 	benefit string
 	number  int64
@@ -112,4 +116,102 @@ func (e *Engine[T]) movePayment(p *paymentRow, now time.Time, events ...payment.
 		p.state, p.changed = step.To, now
 	}
 	return nil
+}
+
+// payments are those that a chunk of lines or answers is about.
+type payments[T any] struct {
+	engine  *Engine[T]
+	known   map[paymentID]*paymentRow
+	batches map[int64]BatchState
+	changed []*paymentRow
+}
+
+type paymentID struct{ batch, item int64 }
+
+// load reads the payments with the references; others are left out.
+func (s *payments[T]) load(ctx context.Context, references []string) error {
+	s.known = make(map[paymentID]*paymentRow, len(references))
+	var keys []Key
+	for _, reference := range references {
+		batch, item, _, err := payment.ParseReference(reference)
+		if err != nil {
+			continue
+		}
+		if _, asked := s.known[paymentID{batch, item}]; !asked {
+			s.known[paymentID{batch, item}] = nil
+			keys = append(keys, Key{TablePayments, []any{batch, item}})
+		}
+	}
+	rows, err := s.engine.store.Load(ctx, Query{Keys: keys})
+	if err != nil {
+		return err
+	}
+	s.batches = map[int64]BatchState{}
+	var batches []Key
+	for _, row := range rows.Rows {
+		p := paymentOf(row)
+		s.known[paymentID{p.batch, p.item}] = &p
+		if _, asked := s.batches[p.batch]; !asked {
+			s.batches[p.batch] = ""
+			batches = append(batches, Key{TableBatches, []any{p.batch}})
+		}
+	}
+	rows, err = s.engine.store.Load(ctx, Query{Keys: batches})
+	for _, row := range rows.Rows {
+		b := batchOf(row)
+		s.batches[b.Number] = b.State
+	}
+	return err
+}
+
+// find returns the payment with the reference, nil if there is none.
+func (s *payments[T]) find(reference string) *paymentRow {
+	batch, item, generation, err := payment.ParseReference(reference)
+	p := s.known[paymentID{batch, item}]
+	if err != nil || p == nil || p.generation != int64(generation) {
+		return nil
+	}
+	return p
+}
+
+// state is a payment's state: until something is known of it alone, it goes
+// with its batch.
+func (s *payments[T]) state(p *paymentRow) payment.State { return p.with(s.batches[p.batch]) }
+
+// follow takes over the payments as the chunk before leaves them.
+func (s *payments[T]) follow(before *payments[T]) {
+	for _, p := range before.changed {
+		id := paymentID{p.batch, p.item}
+		if _, asked := s.known[id]; asked {
+			next := *p
+			next.version, next.touched, next.stored = p.version+1, false, p.row().Values
+			s.known[id] = &next
+		}
+	}
+}
+
+func (s *payments[T]) touch(p *paymentRow) {
+	if !p.touched {
+		p.touched = true
+		s.changed = append(s.changed, p)
+	}
+}
+
+// written returns the rows of the payments that changed, and what the journal says
+// of them.
+func (s *payments[T]) written() (rows []Row, moved []*movedItems) {
+	items := map[int64]*movedItems{}
+	for _, p := range s.changed {
+		rows = append(rows, p.row())
+		if items[p.batch] == nil {
+			items[p.batch] = &movedItems{Batch: p.batch}
+			moved = append(moved, items[p.batch])
+		}
+		became := string(p.state)
+		if p.code == codeBlocked {
+			became = "blocked"
+		}
+		items[p.batch].add(became, p.item)
+	}
+	return rows, moved
 }

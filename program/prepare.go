@@ -220,6 +220,9 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 	case dayOf(intOf(row.Values[6])).Compare(p.today) > 0:
 		p.counts["not-due"]++
 		return nil
+	case paidBefore && before.code == codeBlocked:
+		p.counts["blocked"]++
+		return nil
 	case paidBefore && (before.state.Live() || !p.order.Again):
 		p.counts["paid-before"]++
 		return nil

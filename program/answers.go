@@ -1,0 +1,132 @@
+package program
+
+import (
+	"context"
+	"encoding/hex"
+	"iter"
+
+	"github.com/gelombang/gelombang/payment"
+)
+
+// Answers are what a bank or wallet says of submitted payments before its statement
+// does: a pain.002 file, or what a provider answered to calls.
+type Answers struct {
+	// Digest is the SHA-256 of the file, or of what else names these answers: they
+	// are taken once.
+	Digest [32]byte
+	// Each gives the answers in order; each call gives them from the start.
+	Each func() iter.Seq2[payment.Answer, error]
+}
+
+// TakeAnswers takes answers, as a job: payment.Capabilities.Judge says what each does to
+// its payment. A payment that is refused for good is rejected, and its amount goes
+// back to what is entitled; one of which the answer proves nothing is unknown, and
+// keeps its reservation. That the provider does not know a payment proves nothing
+// here, however late. Only a statement settles. Answers that change nothing are
+// counted under "unchanged", those about no payment under "orphan", and those that
+// contradict what is final under "incident"; the last two are listed in the journal.
+func (e *Engine[T]) TakeAnswers(ctx context.Context, by By, job string, answers Answers) (Counts, error) {
+	each := &onward[payment.Answer]{each: answers.Each}
+	defer each.close()
+	var before *answerer[T] // of the chunk before, which may not be written yet
+	return e.runJob(ctx, by, job, "answers", answers.Digest, func(ctx context.Context, a ask) (chunk, error) {
+		var done int64
+		if a.after != nil {
+			done = intOf(a.after[0])
+		}
+		some, err := each.from(done, a.limit)
+		if err != nil {
+			return chunk{}, err
+		}
+		w := answerer[T]{payments: payments[T]{engine: e}, answers: answers, first: done, last: done + int64(len(some)),
+			posts: postings{}, counts: Counts{doneCount: int64(len(some))}}
+		references := make([]string, len(some))
+		for i, answer := range some {
+			references[i] = answer.Reference
+		}
+		if err := w.load(ctx, references); err != nil {
+			return chunk{}, err
+		}
+		if !a.first && before != nil && before.last == done {
+			w.follow(&before.payments)
+		}
+		for i, answer := range some {
+			if err := w.take(done+int64(i), answer, a.refused); err != nil {
+				return chunk{}, err
+			}
+		}
+		before = &w
+		return w.chunk(len(some) < a.limit), nil
+	})
+}
+
+// answerer takes the answers of a chunk.
+type answerer[T any] struct {
+	payments[T]
+	answers     Answers
+	first, last int64
+	posts       postings
+	counts      Counts
+	others      []answerNote
+}
+
+// answerNote lists an answer that a person must look at.
+type answerNote struct {
+	Answer int64  `json:"answer"`
+	Kind   string `json:"kind"`
+	Batch  int64  `json:"batch,omitempty"`
+	Item   int64  `json:"item,omitempty"`
+}
+
+func (w *answerer[T]) note(at int64, kind string, p *paymentRow) {
+	w.counts[kind]++
+	n := answerNote{Answer: at, Kind: kind}
+	if p != nil {
+		n.Batch, n.Item = p.batch, p.item
+	}
+	w.others = append(w.others, n)
+}
+
+func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error {
+	p := w.find(answer.Reference)
+	switch {
+	case p == nil:
+		w.note(at, "orphan", nil)
+		return nil
+	case refused != nil:
+		w.note(at, "refused", p)
+		return nil
+	}
+	now, state := w.engine.clock().UTC(), w.state(p)
+	attempt := payment.Attempt{Reference: answer.Reference, State: state}
+	out := payment.Capabilities{}.Judge(attempt, answer, payment.Proof{}, now)
+	switch {
+	case out.Incident:
+		w.note(at, "incident", p)
+		return nil
+	case out.Event == "":
+		w.counts["unchanged"]++
+		return nil
+	}
+	p.state = state
+	if err := w.engine.movePayment(p, now, out.Event); err != nil {
+		return err
+	}
+	if out.Event == payment.Reject {
+		p.code = answer.Code
+		w.posts.move(payingAccount(p.key.benefit, p.batch), entitledAccount(p.key.benefit), p.amount.Units)
+	}
+	w.counts[string(p.state)]++
+	w.touch(p)
+	return nil
+}
+
+func (w *answerer[T]) chunk(last bool) chunk {
+	rows, moved := w.written()
+	data := struct {
+		Answers string        `json:"answers"`
+		Batches []*movedItems `json:"batches,omitempty"`
+		Others  []answerNote  `json:"others,omitempty"`
+	}{hex.EncodeToString(w.answers.Digest[:]), moved, w.others}
+	return chunk{rows: sorted(rows), posts: w.posts.posting(), kind: "answers.taken", data: data, counts: w.counts, next: Cursor{w.last}, last: last}
+}
