@@ -8,7 +8,7 @@ import (
 	"github.com/gelombang/gelombang/program/calendar"
 )
 
-// This file holds the rules of a table whose names are all known.
+// This file holds the rules of a table, but for those of its names.
 
 func (k *compiler[S, E, C]) checkStates() {
 	for _, s := range k.table.States {
@@ -69,18 +69,17 @@ func (k *compiler[S, E, C]) checkBranches(s S, c Check[E], where string) {
 	}
 }
 
-func (k *compiler[S, E, C]) hasMove(from S, on E) bool {
-	e, known := k.events[on]
-	return known && len(k.cells[k.states[from]*len(k.names)+e]) > 0
-}
+func (k *compiler[S, E, C]) hasMove(from S, on E) bool { return k.mentioned[mention[S, E]{from, on}] }
 
 func (k *compiler[S, E, C]) checkMoves() {
 	standing := k.standing()
 	if standing[k.table.Start] {
 		k.fault(FaultClock, "start", "a case cannot begin where a deadline stands still")
 	}
-	for _, v := range k.moves {
+	for _, v := range k.table.Moves {
 		k.checkNames(v)
+	}
+	for _, v := range k.moves {
 		k.checkClock(v, standing)
 		for _, from := range v.From {
 			s := k.table.States[k.states[from]]
@@ -261,7 +260,7 @@ func (k *compiler[S, E, C]) checkWording() {
 	for _, name := range k.names {
 		k.checkText(k.table.eventKey(name), "event "+quoted(name))
 	}
-	for _, v := range k.moves {
+	for _, v := range k.table.Moves {
 		for _, name := range v.Needs {
 			k.checkText(guardKey(name), moveWhere(v))
 		}

@@ -25,17 +25,19 @@ type CompileOptions struct {
 }
 
 // Compile checks a table against its guards and options and makes a machine
-// of it. The error is of type Faults and holds every fault at once. Faults of
-// names come first: while a name is unknown, no path can be followed.
+// of it. The error is of type Faults and holds every fault at once. Only what
+// follows from paths (what is unreachable, or a dead end) is not said while a name
+// is unknown: the paths are not known then.
 func Compile[S, E ~string, C any](t Table[S, E], guards map[string]Guard[C], options CompileOptions) (*Machine[S, E, C], error) {
 	k := &compiler[S, E, C]{table: t, guards: guards, options: options}
 	k.index()
-	if len(k.faults) == 0 {
-		k.checkStates()
-		k.checkMoves()
+	named := len(k.faults) == 0
+	k.checkStates()
+	k.checkMoves()
+	if named {
 		k.checkPaths()
-		k.checkWording()
 	}
+	k.checkWording()
 	if len(k.faults) > 0 {
 		slices.SortFunc(k.faults, func(a, b Fault) int { return strings.Compare(a.String(), b.String()) })
 		return nil, slices.Compact(k.faults)
@@ -48,13 +50,21 @@ type compiler[S, E ~string, C any] struct {
 	guards  map[string]Guard[C]
 	options CompileOptions
 	faults  Faults
-	moves   []Move[S, E] // of the table, with the states of their sets
+	moves   []Move[S, E] // of the table, with the states of their sets; unknown ones left out
 	states  map[S]int
 	events  map[E]int
 	names   []E        // events in the order of the moves
 	clock   map[E]bool // fired by a deadline
 	cells   [][]int    // by state and event: moves, in their order
 	leaves  [][]int    // by state: moves
+	// mentioned has each state with each event for which it has a move, even one
+	// that leads to an unknown state.
+	mentioned map[mention[S, E]]bool
+}
+
+type mention[S, E ~string] struct {
+	from S
+	on   E
 }
 
 func (k *compiler[S, E, C]) fault(rule FaultRule, where, format string, args ...any) {
@@ -71,7 +81,7 @@ func quoted[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
 
 // index finds the names; what follows relies on their being known.
 func (k *compiler[S, E, C]) index() {
-	k.states, k.events, k.clock = map[S]int{}, map[E]int{}, map[E]bool{}
+	k.states, k.events, k.clock, k.mentioned = map[S]int{}, map[E]int{}, map[E]bool{}, map[mention[S, E]]bool{}
 	if k.table.Name == "" || k.table.Version < 1 {
 		k.fault(FaultName, "table", "a table has a name and a version of 1 or more")
 	}
@@ -88,8 +98,7 @@ func (k *compiler[S, E, C]) index() {
 		}
 	}
 	k.indexSets()
-	k.moves = slices.Clone(k.table.Moves)
-	for i, v := range k.moves {
+	for _, v := range k.table.Moves {
 		if v.On == "" || v.On == Stay {
 			k.fault(FaultUnnamed, moveWhere(v), "an event has a name, which is not %q", Stay)
 		}
@@ -100,16 +109,16 @@ func (k *compiler[S, E, C]) index() {
 		if len(v.From) == 0 {
 			k.fault(FaultName, moveWhere(v), "starts from no state")
 		}
-		k.moves[i].From = k.table.from(v)
-		for _, from := range k.moves[i].From {
-			k.known(from, moveWhere(v))
+		v.From = slices.DeleteFunc(k.table.from(v), func(from S) bool { return !k.known(from, moveWhere(v)) })
+		if k.known(v.To, moveWhere(v)) {
+			k.moves = append(k.moves, v)
 		}
-		k.known(v.To, moveWhere(v))
+		for _, from := range v.From {
+			k.mentioned[mention[S, E]{from, v.On}] = true
+		}
 	}
 	k.known(k.table.Start, "start")
-	if len(k.faults) == 0 {
-		k.fillCells()
-	}
+	k.fillCells()
 }
 
 func (k *compiler[S, E, C]) indexSets() {
@@ -134,10 +143,12 @@ func (k *compiler[S, E, C]) indexSets() {
 	}
 }
 
-func (k *compiler[S, E, C]) known(s S, where string) {
-	if _, ok := k.states[s]; !ok {
+func (k *compiler[S, E, C]) known(s S, where string) bool {
+	_, ok := k.states[s]
+	if !ok {
 		k.fault(FaultName, where, "state %q is not declared", string(s))
 	}
+	return ok
 }
 
 func (k *compiler[S, E, C]) fillCells() {

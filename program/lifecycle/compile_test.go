@@ -100,6 +100,19 @@ var tableRules = []lifecycle.FaultRule{
 	lifecycle.FaultCheck, lifecycle.FaultApproval, lifecycle.FaultWording,
 }
 
+// A name that is wrong hides no other fault.
+func TestFaultsAreReportedAllAtOnce(t *testing.T) {
+	b := permit()
+	b.Moves[0].To = "nowhere"
+	b.Moves[1].Needs = []string{"nobody"}
+	b.States[3].Keeps = false
+	b.States[1].Within.Term.Days = 3
+	_, err := lifecycle.Compile(b, permitGuards(), lifecycle.CompileOptions{})
+	var faults lifecycle.Faults
+	require.ErrorAs(t, err, &faults)
+	require.Len(t, faults, 4, "%v", faults)
+}
+
 func TestATableIsPureData(t *testing.T) {
 	for _, original := range []table{permit(), teacher()} {
 		data, err := json.Marshal(original)

@@ -126,7 +126,7 @@ func (t Table[S, E]) from(v Move[S, E]) []S {
 	var states []S
 	for _, name := range v.From {
 		members, isSet := t.Sets[name]
-		if !isSet {
+		if !isSet || slices.ContainsFunc(t.States, func(s State[S, E]) bool { return s.State == name }) {
 			members = []S{name}
 		}
 		for _, s := range members {
