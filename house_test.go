@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"eligibility":         {"program/calendar", "program/wording"},
 	"quota":               {"program/calendar", "program/ledger"},
 	"payment":             {"program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording"},
+	"payment/paymenttest": {"payment", "program/identity"},
 	"payment/iso20022":    {"payment", "program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording"},
 	"program":             {"eligibility", "payment", "program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording", "quota"},
 	"program/memstore":    {"program", "program/ledger"},

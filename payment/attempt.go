@@ -12,6 +12,8 @@ type Attempt struct {
 	State     State
 	// Submitted is when it was first marked as submitted, before any byte left.
 	Submitted time.Time
+	// Paid: the provider has said once that it executed the order.
+	Paid bool
 }
 
 // Proof is what the statements show of an attempt that no answer proves.
@@ -63,7 +65,8 @@ type Outcome struct {
 	Incident bool
 	// Answer that led to it; zero if there was none.
 	Answer Answer
-	// NotSent: not one byte left. The order may be sent again as it is.
+	// NotSent: not one byte of this call left. If there was no call before, the order
+	// may be sent again as it is, marked as submitted anew.
 	NotSent bool
 }
 
@@ -72,7 +75,7 @@ type Outcome struct {
 // settled: the statement settles. A refusal rejects. Absent rejects only when the
 // provider can no longer execute the order and statements without a gap, beyond that
 // instant, do not show it. An answer that contradicts a dead or settled payment
-// is an incident.
+// is an incident, and so is a refusal of what was said to be paid.
 func (c Capabilities) Judge(a Attempt, answer Answer, proof Proof, now time.Time) Outcome {
 	out := Outcome{Reference: a.Reference, Answer: answer}
 	standing := answer.Standing
@@ -83,14 +86,16 @@ func (c Capabilities) Judge(a Attempt, answer Answer, proof Proof, now time.Time
 		out.Incident = contradicts(a.State, standing)
 		return out
 	}
-	switch standing {
-	case Taken, Paid:
+	switch {
+	case standing == Refused && a.Paid:
+		out.Incident = true
+	case standing == Taken || standing == Paid:
 		if a.State != Accepted {
 			out.Event = Accept
 		}
-	case Refused:
+	case standing == Refused:
 		out.Event = Reject
-	case Absent:
+	case standing == Absent:
 		out.Event = c.absent(a, proof, now)
 	default:
 		out.Event = doubt(a.State)
@@ -116,8 +121,14 @@ func doubt(s State) Event {
 	return Doubt
 }
 
+// absent counts the finality from the last instant at which the order may have been
+// handed over: where it is sent again the first request that arrived may be the last
+// one that Next allowed.
 func (c Capabilities) absent(a Attempt, proof Proof, now time.Time) Event {
 	end := a.Submitted.Add(c.Finality)
+	if c.ReplaySafe {
+		end = end.Add(c.KeyMemory / 2)
+	}
 	if c.Finality > 0 && !now.Before(end) && !proof.Through.Before(end) {
 		return Reject
 	}
@@ -128,6 +139,9 @@ func (c Capabilities) absent(a Attempt, proof Proof, now time.Time) Event {
 // returns what became of each, in order. Before it is called every transfer must
 // have been stored as submitted; what it returns is then stored. If the caller dies
 // in between, the transfers are submitted without an answer, which is unknown.
+//
+// The outcomes are those of payments in Submitted. For one that is in another state,
+// because it is sent again or a Notice came first, Judge decides on Outcome.Answer.
 //
 // A transfer whose answer is missing, given twice with different standings, or for
 // another reference is unknown. Answers about nobody's reference are left out of
@@ -179,7 +193,7 @@ func hand(ctx context.Context, p Provider, c Capabilities, batch []Transfer, sub
 		case !ok:
 			outcomes[i] = Outcome{Reference: t.Reference, Event: Doubt}
 		default:
-			outcomes[i] = c.Judge(Attempt{t.Reference, Submitted, submitted}, answer, Proof{}, now)
+			outcomes[i] = c.Judge(Attempt{Reference: t.Reference, State: Submitted, Submitted: submitted}, answer, Proof{}, now)
 		}
 	}
 	return outcomes

@@ -34,7 +34,7 @@ func TestWhatMayBeDoneNext(t *testing.T) {
 		"what is settled is over":                        {safe, Settled, time.Hour, Nothing},
 		"what was never submitted is for nobody to send": {safe, Approved, time.Hour, Nothing},
 	} {
-		require.Equal(t, c.want, c.capabilities.Next(Attempt{"R", c.state, sentAt}, sentAt.Add(c.after)), name)
+		require.Equal(t, c.want, c.capabilities.Next(Attempt{Reference: "R", State: c.state, Submitted: sentAt}, sentAt.Add(c.after)), name)
 	}
 }
 
@@ -68,11 +68,21 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 		"paid, though it was never submitted":     {Approved, "R", Paid, Proof{}, sentAt, "", true},
 		"returned, and once more said to be paid": {Returned, "R", Paid, Proof{}, sentAt, "", false},
 	} {
-		got := c.Judge(Attempt{"R", try.state, sentAt}, Answer{Reference: try.echo, Standing: try.standing}, try.proof, try.at)
+		got := c.Judge(Attempt{Reference: "R", State: try.state, Submitted: sentAt}, Answer{Reference: try.echo, Standing: try.standing}, try.proof, try.at)
 		require.Equal(t, try.event, got.Event, name)
 		require.Equal(t, try.incident, got.Incident, name)
 	}
-	forever := Capabilities{}.Judge(Attempt{"R", Unknown, sentAt}, Answer{Reference: "R", Standing: Absent}, Proof{Through: late.AddDate(9, 0, 0)}, late.AddDate(9, 0, 0))
+	forever := Capabilities{}.Judge(Attempt{Reference: "R", State: Unknown, Submitted: sentAt}, Answer{Reference: "R", Standing: Absent}, Proof{Through: late.AddDate(9, 0, 0)}, late.AddDate(9, 0, 0))
+	flipped := c.Judge(Attempt{Reference: "R", State: Accepted, Submitted: sentAt, Paid: true}, Answer{Reference: "R", Standing: Refused}, seen, late)
+	require.Empty(t, flipped.Event, "said to be paid, and then refused: a person looks")
+	require.True(t, flipped.Incident)
+
+	again := Capabilities{ReplaySafe: true, KeyMemory: 24 * time.Hour, Finality: 48 * time.Hour}
+	for after, want := range map[time.Duration]Event{60*time.Hour - 1: "", 60 * time.Hour: Reject} {
+		at := sentAt.Add(after)
+		got := again.Judge(Attempt{Reference: "R", State: Unknown, Submitted: sentAt}, Answer{Reference: "R", Standing: Absent}, Proof{Through: at}, at)
+		require.Equal(t, want, got.Event, "the last time that it was sent may have been the first that arrived")
+	}
 	require.Empty(t, forever.Event, "without a promise of finality absence never proves anything")
 }
 
@@ -84,7 +94,7 @@ func TestEveryJudgementIsAMoveOfTheTable(t *testing.T) {
 		for _, standing := range []Standing{Taken, Paid, Refused, Absent, Unclear, ""} {
 			for _, late := range []time.Duration{0, 72 * time.Hour} {
 				at := sentAt.Add(late)
-				out := Capabilities{Finality: time.Hour}.Judge(Attempt{"R", s.State, sentAt}, Answer{"R", standing, "", ""}, Proof{Through: at}, at)
+				out := Capabilities{Finality: time.Hour}.Judge(Attempt{Reference: "R", State: s.State, Submitted: sentAt}, Answer{"R", standing, "", ""}, Proof{Through: at}, at)
 				if out.Event != "" {
 					_, why := m.Fire(s.State, out.Event, nil, lifecycle.Moment{At: at}, nil)
 					require.Empty(t, why, "%s in %s", out.Event, s.State)

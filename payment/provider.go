@@ -25,6 +25,16 @@ type Provider interface {
 	Enquire(ctx context.Context, reference string) (Answer, error)
 }
 
+// Notifier is a Provider that also calls back.
+type Notifier interface {
+	Provider
+	// Notice reads one call of the provider's, after it has verified that it is the
+	// provider's. With an error nothing follows from it. What it says is judged like
+	// any other answer: notices come twice, in any order, and before the answer of
+	// Submit.
+	Notice(header map[string][]string, body []byte) (Answer, error)
+}
+
 // ErrNotSent is wrapped by an error of Submit when not one byte has left: the
 // connection could not be made. Only then is it certain that nothing was paid.
 var ErrNotSent = errors.New("payment: nothing was sent")
@@ -92,8 +102,8 @@ type Capabilities struct {
 	KeyMemory  time.Duration
 	// StatusMemory is how long Enquire knows an order. Zero: it cannot be asked.
 	StatusMemory time.Duration
-	// Finality is how long after its submission an order can still be executed.
-	// Zero: for ever.
+	// Finality is how long after an order was last handed over it can still be
+	// executed. Zero: for ever.
 	Finality time.Duration
 	// BatchSize is the largest number of orders in one call. Zero: one.
 	BatchSize int

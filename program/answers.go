@@ -98,13 +98,18 @@ func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error
 		return nil
 	}
 	now, state := w.engine.clock().UTC(), w.state(p)
-	attempt := payment.Attempt{Reference: answer.Reference, State: state}
+	attempt := payment.Attempt{Reference: answer.Reference, State: state, Paid: p.code == codeSaidPaid}
 	out := payment.Capabilities{}.Judge(attempt, answer, payment.Proof{}, now)
 	switch {
 	case out.Incident:
 		w.note(at, "incident", p)
 		return nil
-	case out.Event == "":
+	}
+	if answer.Standing == payment.Paid && p.code == "" && state.Live() {
+		p.code = codeSaidPaid
+		w.touch(p)
+	}
+	if out.Event == "" {
 		w.counts["unchanged"]++
 		return nil
 	}

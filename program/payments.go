@@ -47,9 +47,14 @@ type paymentRow struct {
 	stored      []any
 }
 
-// codeBlocked marks a payment that the bank made although it was dead or not
-// submitted: its entitlement is not paid again until a person has looked at it.
-const codeBlocked = "blocked"
+// Marks that the engine keeps in a payment's code.
+const (
+	// codeBlocked: the bank made the payment twice, or although it was dead or not
+	// submitted. Its entitlement is not paid again until a person has looked at it.
+	codeBlocked = "blocked"
+	// codeSaidPaid: the bank has said once that it executed the order.
+	codeSaidPaid = "said-paid"
+)
 
 type entitlementKey struct {
 	benefit string

@@ -36,7 +36,7 @@ func (e *SeenError) Error() string {
 // Reconcile takes a statement, as a job: first the whole is checked (the sums,
 // the opening against the last closing, the sequence), then every line is matched
 // exactly with a payment and put into one class. Payments are settled or
-// returned. One that was made although it was dead or not submitted is blocked: its
+// returned. One that was made twice, or although it was dead or not submitted, is blocked: its
 // entitlement is not paid again. Lines of every other class change nothing. All are
 // counted under "class.CLASS", and those that are not matched are listed in the journal. A statement that does not pass as a
 // whole is a *payment.GateError or a *SeenError, and nothing of it is taken.
@@ -177,11 +177,16 @@ func (m *matcher[T]) carryOut(class payment.Class, p *paymentRow, line payment.L
 		event = payment.Settle
 		from, to = payingAccount(p.key.benefit, p.batch), paidAccount(p.key.benefit)
 	case payment.ReturnedLine:
-		event, p.code = payment.Return, line.Code
+		event = payment.Return
+		if p.code != codeBlocked {
+			p.code = line.Code
+		}
 		from, to = paidAccount(p.key.benefit), entitledAccount(p.key.benefit)
-	case payment.RejectedButPaid:
-		p.code = codeBlocked
-		m.touch(p)
+	case payment.RejectedButPaid, payment.Duplicate:
+		if !line.Credit {
+			p.code = codeBlocked
+			m.touch(p)
+		}
 		return nil
 	default:
 		return nil
