@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"quota":               {"program/calendar", "program/ledger"},
 	"payment":             {"program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording"},
 	"payment/paymenttest": {"payment", "program/identity"},
+	"payment/snap":        {"payment", "program/identity"},
 	"payment/iso20022":    {"payment", "program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording"},
 	"program":             {"eligibility", "payment", "program/calendar", "program/identity", "program/ledger", "program/lifecycle", "program/wording", "quota"},
 	"program/memstore":    {"program", "program/ledger"},

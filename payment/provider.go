@@ -35,8 +35,8 @@ type Notifier interface {
 	Notice(header map[string][]string, body []byte) (Answer, error)
 }
 
-// ErrNotSent is wrapped by an error of Submit when not one byte has left: the
-// connection could not be made. Only then is it certain that nothing was paid.
+// ErrNotSent is wrapped by an error of Submit when not one byte of the orders has
+// left: the connection, or leave to use it, could not be had. Only then is it certain that nothing was paid.
 var ErrNotSent = errors.New("payment: nothing was sent")
 
 // Account is where money goes. It never prints.
