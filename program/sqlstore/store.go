@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/gelombang/gelombang/program"
@@ -130,7 +131,7 @@ func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error)
 		}
 		s.writer = conn
 		for _, pragma := range s.dialect.writerSetup() {
-			if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			if err := setUp(ctx, conn, pragma); err != nil {
 				return errors.Join(fmt.Errorf("sqlstore: set up: %w", err), s.dropWriter())
 			}
 		}
@@ -144,6 +145,29 @@ func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error)
 	}
 	return nil
 }
+
+// setUp runs one statement of a writer's set-up. When several processes start
+// together on a new file, SQLite answers that the file is locked without
+// waiting, because the switch of the journal goes from a reader's lock to a
+// writer's. It then waits as a writer, which SQLite does in turn, and goes on.
+func setUp(ctx context.Context, conn *sql.Conn, pragma string) error {
+	_, err := conn.ExecContext(ctx, pragma)
+	for range startTogether {
+		if err == nil || !strings.Contains(err.Error(), "database is locked") {
+			return err
+		}
+		for _, wait := range []string{"BEGIN IMMEDIATE", "COMMIT"} {
+			if _, err := conn.ExecContext(ctx, wait); err != nil {
+				return err
+			}
+		}
+		_, err = conn.ExecContext(ctx, pragma)
+	}
+	return err
+}
+
+// startTogether is how many times a writer that starts gives way to others.
+const startTogether = 100
 
 func inTransaction(ctx context.Context, tx *transaction, work func(*transaction) error) error {
 	if err := tx.run(tx.store.dialect.begin()); err != nil {

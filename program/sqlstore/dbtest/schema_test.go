@@ -57,11 +57,19 @@ func TestAnOlderReleaseIsRefused(t *testing.T) {
 
 // Several processes that start together on an empty database all get it ready.
 func TestManyMayStartTogether(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "together.db")
+	for range 20 {
+		startTogether(t, filepath.Join(t.TempDir(), "together.db"))
+	}
+}
+
+func startTogether(t *testing.T, path string) {
+	t.Helper()
 	var wg sync.WaitGroup
 	errs := make([]error, 6)
+	start := make(chan struct{})
 	for i := range errs {
 		wg.Go(func() {
+			<-start
 			db, err := sql.Open("sqlite", path)
 			if err != nil {
 				errs[i] = err
@@ -75,6 +83,7 @@ func TestManyMayStartTogether(t *testing.T) {
 			errs[i] = err
 		})
 	}
+	close(start)
 	wg.Wait()
 	for _, err := range errs {
 		require.NoError(t, err)
