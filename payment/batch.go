@@ -3,6 +3,7 @@ package payment
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -40,7 +41,9 @@ func NextDigest(prev [32]byte, item BatchItem) [32]byte {
 // Signature is one step of a batch and who took it. OnBehalf names the person
 // who delegated it, if anybody did.
 type Signature struct {
-	Role, Actor, OnBehalf string
+	Role     string `json:"role"`
+	Actor    string `json:"actor"`
+	OnBehalf string `json:"on_behalf,omitempty"`
 }
 
 // Separate checks that no person stands behind two of the signatures, not even
@@ -61,6 +64,55 @@ func Separate(signatures ...Signature) error {
 
 func (s Signature) shares(person string) bool {
 	return person != "" && (s.Actor == person || s.OnBehalf == person)
+}
+
+// Band says how many people must approve a batch whose total is above an amount.
+type Band struct {
+	Above     Money `json:"above"`
+	Approvers int   `json:"approvers"`
+}
+
+// Bands are the bands of approval, by amount. Where none applies one person
+// approves.
+type Bands []Band
+
+// Approvers returns how many people must approve a total: as many as the
+// strictest band says that applies, at least one. A band in another currency
+// applies, because nobody can say that it does not.
+func (b Bands) Approvers(total Money) int {
+	need := 1
+	for _, band := range b {
+		if total.Currency != band.Above.Currency || total.Units > band.Above.Units {
+			need = max(need, band.Approvers)
+		}
+	}
+	return need
+}
+
+// Validate reports every fault, each a *BandError, joined.
+func (b Bands) Validate() error {
+	var faults []error
+	for i, band := range b {
+		if band.Above.Units < 0 || band.Above.Validate() != nil {
+			faults = append(faults, &BandError{i, "Above", "is zero or more, in an ISO 4217 currency"})
+		}
+		if band.Approvers < 1 || band.Approvers > maxApprovers {
+			faults = append(faults, &BandError{i, "Approvers", "is from 1 to 10"})
+		}
+	}
+	return errors.Join(faults...)
+}
+
+const maxApprovers = 10
+
+// BandError says which field of which band, counted from 0, breaks which rule.
+type BandError struct {
+	Band        int
+	Field, Rule string
+}
+
+func (e *BandError) Error() string {
+	return fmt.Sprintf("payment: band %d: %s %s", e.Band, e.Field, e.Rule)
 }
 
 // SameHandsError names two roles that one person took. If Other is empty nobody

@@ -255,3 +255,14 @@ func TestClassify(t *testing.T) {
 		require.Equal(t, c.want, Classify(c.line, c.found), "%+v", c)
 	}
 }
+
+func TestBandsSayHowManyApprove(t *testing.T) {
+	bands := Bands{{Rupiah(1_000), 2}, {Rupiah(5_000), 3}}
+	require.NoError(t, bands.Validate())
+	for total, want := range map[Money]int{Rupiah(1_000): 1, Rupiah(1_001): 2, Rupiah(5_001): 3, {Units: 1, Currency: "USD"}: 3} {
+		require.Equal(t, want, bands.Approvers(total), total.String())
+	}
+	require.Equal(t, 1, Bands(nil).Approvers(Rupiah(1)))
+	require.Error(t, Bands{{Rupiah(1), 11}}.Validate())
+	require.Error(t, Bands{{Money{Units: 1, Currency: "rupiah"}, 1}}.Validate())
+}

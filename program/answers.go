@@ -98,15 +98,15 @@ func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error
 		return nil
 	}
 	now, state := w.engine.clock().UTC(), w.state(p)
-	attempt := payment.Attempt{Reference: answer.Reference, State: state, Paid: p.code == codeSaidPaid}
+	attempt := payment.Attempt{Reference: answer.Reference, State: state, Paid: p.mark() == markSaidPaid}
 	out := payment.Capabilities{}.Judge(attempt, answer, payment.Proof{}, now)
 	switch {
 	case out.Incident:
 		w.note(at, "incident", p)
 		return nil
 	}
-	if answer.Standing == payment.Paid && p.code == "" && state.Live() {
-		p.code = codeSaidPaid
+	if answer.Standing == payment.Paid && p.mark() == "" && state.Live() {
+		p.code = string(markSaidPaid) // which ends what one person may have proposed
 		w.touch(p)
 	}
 	if out.Event == "" {

@@ -37,7 +37,7 @@ func TestAnswersComeBeforeTheStatement(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, b.Count, int64(8))
 	require.NoError(t, e.ApproveBatch(ctx, program.By{Actor: "approver"}, 1, b.Digest))
-	require.NoError(t, e.SubmitBatch(ctx, by, 1))
+	require.NoError(t, e.SubmitBatch(ctx, program.By{Actor: "releaser"}, 1, [32]byte{}))
 	var lines []payment.Line
 	require.NoError(t, e.WriteBatch(ctx, 1, func(o program.Order) error {
 		lines = append(lines, payment.Line{Reference: o.Reference, Amount: o.Amount})

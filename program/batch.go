@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -20,11 +21,90 @@ type Batch struct {
 	Count      int64
 	Total      payment.Money
 	// Digest covers every payment of the batch, in order: reference, amount
-	// and destination. It is what the approver approves.
-	Digest             [32]byte
-	Preparer, Approver string
+	// and destination. It is what the approvers approve.
+	Digest [32]byte
+	// Revision counts how often payments were held back. Each makes another list,
+	// which is approved anew.
+	Revision int64
+	// Signatures are who had a hand in it, in order. The roles are "prepare", "hold",
+	// "approve" and "release".
+	Signatures []payment.Signature
+	// File is the SHA-256 of the file that was released to the bank; zero if the
+	// batch is not released, or is paid by calls.
+	File [32]byte
 
 	version int64
+}
+
+// The roles of a batch's signatures.
+const (
+	rolePrepare = "prepare"
+	roleHold    = "hold"
+	roleApprove = "approve"
+	roleRelease = "release"
+)
+
+func (b *Batch) sign(role string, by By) {
+	b.Signatures = append(b.Signatures, payment.Signature{Role: role, Actor: by.Actor, OnBehalf: by.OnBehalf})
+}
+
+// signedAs returns the actor of the first signature in a role, empty if there is
+// none.
+func (b *Batch) signedAs(role string) string {
+	for _, s := range b.Signatures {
+		if s.Role == role {
+			return s.Actor
+		}
+	}
+	return ""
+}
+
+// separate reports whether one person stands behind two roles. Several may have
+// prepared it or held payments back.
+func (b *Batch) separate() error {
+	for i, s := range b.Signatures {
+		if s.Role != roleApprove && s.Role != roleRelease {
+			continue
+		}
+		for j, t := range b.Signatures {
+			if i != j {
+				if err := payment.Separate(t, s); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Batch) signatures(role string) int {
+	n := 0
+	for _, s := range b.Signatures {
+		if s.Role == role {
+			n++
+		}
+	}
+	return n
+}
+
+// apart checks that whoever gives the command stands behind no other signature.
+func (b *Batch) apart(role string, by By) error {
+	for _, s := range b.Signatures {
+		if err := payment.Separate(s, payment.Signature{Role: role, Actor: by.Actor, OnBehalf: by.OnBehalf}); err != nil {
+			return fmt.Errorf("program: batch %s: %w", b.name(), err)
+		}
+	}
+	return nil
+}
+
+// reserved reports whether the batch's total was reserved: it was approved, and not
+// cancelled since.
+func (b *Batch) reserved() bool {
+	switch b.State {
+	case BatchApproved, BatchSubmitted, BatchClosed:
+		return true
+	}
+	return false
 }
 
 // BatchState is the state of a batch.
@@ -37,6 +117,8 @@ const (
 	BatchApproved  BatchState = "approved"
 	BatchSubmitted BatchState = "submitted"
 	BatchClosed    BatchState = "closed"
+	// BatchRevising: payments were held back, and its list is made anew.
+	BatchRevising BatchState = "revising"
 	// BatchCancelling: it will not be paid; its payments are being cancelled.
 	BatchCancelling BatchState = "cancelling"
 	BatchCancelled  BatchState = "cancelled"
@@ -56,31 +138,51 @@ func BatchTable() lifecycle.Table[BatchState, batchEvent] {
 		Name: "batch", Version: 1, Start: BatchPreparing,
 		States: []lifecycle.State[BatchState, batchEvent]{
 			state(BatchPreparing, false), state(BatchPrepared, false), state(BatchApproved, false),
-			state(BatchSubmitted, false), state(BatchClosed, true),
+			state(BatchRevising, false), state(BatchSubmitted, false), state(BatchClosed, true),
 			state(BatchCancelling, false), state(BatchCancelled, true),
 		},
 		Moves: []lifecycle.Move[BatchState, batchEvent]{
-			move("prepare", BatchPrepared, BatchPreparing), move("approve", BatchApproved, BatchPrepared),
+			move("prepare", BatchPrepared, BatchPreparing), move("sign", BatchPrepared, BatchPrepared),
+			move("approve", BatchApproved, BatchPrepared),
+			move("hold", BatchRevising, BatchPrepared, BatchApproved), move("revised", BatchPrepared, BatchRevising),
 			move("submit", BatchSubmitted, BatchApproved), move("close", BatchClosed, BatchSubmitted),
 			move("cancel", BatchCancelling, BatchPrepared, BatchApproved), move("cancelled", BatchCancelled, BatchCancelling),
 		},
 	}
 }
 
-func (b *Batch) row() Row {
-	return Row{Table: TableBatches, Version: b.version, Values: []any{
-		b.Number, string(b.State), b.Benefit, int64(b.Instalment), b.Wave, b.Count, b.Total.Units, b.Total.Currency,
-		b.Preparer, textValue(b.Approver), append([]byte(nil), b.Digest[:]...),
-	}}
+// batchBody is what is stored of a batch beside its columns.
+type batchBody struct {
+	Digest     []byte              `json:"digest"`
+	Revision   int64               `json:"revision,omitempty"`
+	Signatures []payment.Signature `json:"signatures"`
+	File       []byte              `json:"file,omitempty"`
 }
 
-func batchOf(row Row) Batch {
+func (b *Batch) row() (Row, error) {
+	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures}
+	if b.File != [32]byte{} {
+		body.File = b.File[:]
+	}
+	data, err := json.Marshal(body)
+	return Row{Table: TableBatches, Version: b.version, Values: []any{
+		b.Number, string(b.State), b.Benefit, int64(b.Instalment), b.Wave, b.Count, b.Total.Units, b.Total.Currency,
+		b.signedAs(rolePrepare), textValue(b.signedAs(roleApprove)), textValue(b.signedAs(roleRelease)), data,
+	}}, err
+}
+
+func batchOf(row Row) (Batch, error) {
 	v := row.Values
 	b := Batch{Number: intOf(v[0]), State: BatchState(textOf(v[1])), Benefit: textOf(v[2]), Instalment: int(intOf(v[3])), Wave: intOf(v[4]),
-		Count: intOf(v[5]), Total: payment.Money{Units: intOf(v[6]), Currency: textOf(v[7])}, Preparer: textOf(v[8]), Approver: textOf(v[9]),
-		version: row.Version}
-	copy(b.Digest[:], bytesOf(v[10]))
-	return b
+		Count: intOf(v[5]), Total: payment.Money{Units: intOf(v[6]), Currency: textOf(v[7])}, version: row.Version}
+	var body batchBody
+	if err := json.Unmarshal(bytesOf(v[11]), &body); err != nil {
+		return Batch{}, fmt.Errorf("program: batch %s: %w", b.name(), err)
+	}
+	b.Revision, b.Signatures = body.Revision, body.Signatures
+	copy(b.Digest[:], body.Digest)
+	copy(b.File[:], body.File)
+	return b, nil
 }
 
 // Batch reads a batch. The error is ErrNotFound if there is none.
@@ -92,7 +194,7 @@ func (e *Engine[T]) Batch(ctx context.Context, number int64) (Batch, error) {
 	if len(rows.Rows) == 0 {
 		return Batch{}, fmt.Errorf("batch %d: %w", number, ErrNotFound)
 	}
-	return batchOf(rows.Rows[0]), nil
+	return batchOf(rows.Rows[0])
 }
 
 func (b *Batch) name() string { return batchName(b.Number) }
@@ -109,73 +211,3 @@ func payingAccount(benefit string, batch int64) ledger.Account {
 }
 
 func paidAccount(benefit string) ledger.Account { return ledger.Account("paid/" + benefit) }
-
-// ApproveBatch approves a prepared batch. The approver is not the preparer, and
-// names the digest of what is approved. The batch's total is reserved out of
-// what is entitled.
-func (e *Engine[T]) ApproveBatch(ctx context.Context, by By, number int64, digest [32]byte) error {
-	return e.moveBatch(ctx, by, number, "approve", digest, func(b *Batch, c *Change) error {
-		if b.Preparer == by.Actor {
-			return &FieldError{"By.Actor", "prepared the batch and cannot approve it"}
-		}
-		if b.Digest != digest {
-			return &FieldError{"digest", "is not that of the prepared batch"}
-		}
-		b.Approver = by.Actor
-		if b.Total.Units > 0 {
-			posts := postings{}
-			posts.move(entitledAccount(b.Benefit), b.paying(), b.Total.Units)
-			c.Postings = posts.posting()
-			c.Postings[0].ID = "batch/" + b.name() + "/approve"
-		}
-		return nil
-	})
-}
-
-// moveBatch fires an event of the batch's lifecycle.
-func (e *Engine[T]) moveBatch(ctx context.Context, by By, number int64, event batchEvent, payload any, change func(*Batch, *Change) error) error {
-	cmd := command{by, "batch." + string(event), []any{number, payload}}
-	if done, err := e.answered(ctx, cmd); done || err != nil {
-		return err
-	}
-	b, err := e.Batch(ctx, number)
-	if err != nil {
-		return err
-	}
-	step, why := e.batches.Fire(b.State, event, nil, Moment{At: e.clock(), Actor: by.Actor}, nil)
-	if len(why) > 0 {
-		return &StateError{What: "batch " + b.name(), State: string(b.State), Event: string(event)}
-	}
-	b.State = step.To
-	c := Change{}
-	if change != nil {
-		if err := change(&b, &c); err != nil {
-			return err
-		}
-	}
-	c.Rows = append(c.Rows, b.row())
-	_, err = e.carryOut(ctx, cmd, c, "batch."+string(step.To), map[string]any{"batch": number, "count": b.Count, "units": b.Total.Units})
-	return err
-}
-
-// SubmitBatch records that the payments of an approved batch are submitted. Only
-// then may a file or a call with these payments leave: WriteBatch gives them.
-func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64) error {
-	return e.moveBatch(ctx, by, number, "submit", nil, nil)
-}
-
-// CloseBatch closes a submitted batch of which nothing is open any more.
-func (e *Engine[T]) CloseBatch(ctx context.Context, by By, number int64) error {
-	b, err := e.Batch(ctx, number)
-	if err != nil {
-		return err
-	}
-	left, err := e.store.Balances(ctx, b.paying())
-	if err != nil {
-		return err
-	}
-	if b.State == BatchSubmitted && left[0].Posted != 0 {
-		return &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
-	}
-	return e.moveBatch(ctx, by, number, "close", nil, nil)
-}

@@ -20,24 +20,16 @@ func (e *Engine[T]) CancelBatch(ctx context.Context, by By, number int64, reason
 		return nil, err
 	}
 	if b.State != BatchCancelling && b.State != BatchCancelled {
-		if err := e.moveBatch(ctx, by, number, "cancel", reason, release); err != nil {
+		cmd := command{by, "batch.cancel", []any{number, reason}}
+		if err := e.moveBatch(ctx, cmd, number, fixed("cancel"), func(b *Batch, c *Change) error {
+			return e.unreserve(ctx, b, c, "cancel")
+		}); err != nil {
 			return nil, err
 		}
 	}
 	return e.runJob(ctx, by, "batch/"+b.name()+"/cancel", "cancel", number, func(ctx context.Context, a ask) (chunk, error) {
 		return e.cancelChunk(ctx, number, a)
 	})
-}
-
-// release gives back what an approved batch has reserved.
-func release(b *Batch, c *Change) error {
-	if b.Approver != "" && b.Total.Units > 0 {
-		posts := postings{}
-		posts.move(b.paying(), entitledAccount(b.Benefit), b.Total.Units)
-		c.Postings = posts.posting()
-		c.Postings[0].ID = "batch/" + b.name() + "/cancel"
-	}
-	return nil
 }
 
 func (e *Engine[T]) cancelChunk(ctx context.Context, number int64, a ask) (chunk, error) {
@@ -49,6 +41,9 @@ func (e *Engine[T]) cancelChunk(ctx context.Context, number int64, a ask) (chunk
 	var rows []Row
 	for _, row := range found.Rows {
 		p := paymentOf(row)
+		if p.state == payment.Cancelled { // it was held back before
+			continue
+		}
 		if err := e.movePayment(&p, now, payment.Cancel); err != nil {
 			return chunk{}, err
 		}
@@ -63,7 +58,10 @@ func (e *Engine[T]) cancelChunk(ctx context.Context, number int64, a ask) (chunk
 	if err != nil {
 		return chunk{}, err
 	}
-	b.State = BatchCancelled
-	c.rows = sorted(append(c.rows, b.row()))
-	return c, nil
+	if err := fireBatch(e.batches, &b, "cancelled", Moment{At: now}); err != nil {
+		return chunk{}, err
+	}
+	last, err := b.row()
+	c.rows = sorted(append(c.rows, last))
+	return c, err
 }

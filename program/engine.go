@@ -175,6 +175,9 @@ func (e *Engine[T]) Lifecycle() *lifecycle.Machine[State, Event, *Case[T]] { ret
 type By struct {
 	// Actor is an officer's, a partner's or a process's name in the journal.
 	Actor string
+	// OnBehalf names the officer who delegated the power, if anybody did. Where two
+	// people are asked for, neither may stand behind the other.
+	OnBehalf string
 	// Key is the idempotency key. A command that is repeated under its key is
 	// not carried out again; the same key for another command is a
 	// *KeyConflictError. Empty: no protection but the state of things.

@@ -18,8 +18,9 @@ type Order struct {
 	Payout    Payout
 }
 
-// WriteBatch gives the submitted payments of a batch to write, in order: the
-// same each time. What write does with the destination is its own
+// WriteBatch gives the payments of an approved or submitted batch to write, in order:
+// the same each time. What is written while the batch is only approved must not leave
+// before SubmitBatch has signed its digest. What write does with the destination is its own
 // responsibility: it is not sealed any more. After an error nothing that was
 // written may be used: at the end it is a *NotApprovedError if what was given is
 // not what was approved.
@@ -28,7 +29,7 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 	if err != nil {
 		return err
 	}
-	if b.State != BatchSubmitted && b.State != BatchClosed {
+	if !b.reserved() {
 		return &StateError{What: "batch " + b.name(), State: string(b.State), Event: "write"}
 	}
 	pages := newAhead(func(ctx context.Context, a ask) ([]sealedOrder, Cursor, error) { return e.sealedOrders(ctx, number, a) })
@@ -41,12 +42,15 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 			return err
 		}
 		for _, o := range orders {
-			if o.code == codeBlocked {
-				return &StateError{What: fmt.Sprintf("payment %d/%d", o.batch, o.item), State: codeBlocked, Event: "write"}
+			if o.state == payment.Cancelled {
+				continue // held back
+			}
+			if o.mark() == markBlocked {
+				return &StateError{What: o.name(), State: string(markBlocked), Event: "write"}
 			}
 			order, destination, err := e.openOrder(&o)
 			if err != nil {
-				return fmt.Errorf("payment %d/%d: %w", o.batch, o.item, err)
+				return fmt.Errorf("%s: %w", o.name(), err)
 			}
 			digest = payment.NextDigest(digest, payment.BatchItem{Reference: order.Reference, Amount: order.Amount, Destination: destination})
 			if err := write(order); err != nil {

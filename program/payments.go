@@ -47,14 +47,7 @@ type paymentRow struct {
 	stored      []any
 }
 
-// Marks that the engine keeps in a payment's code.
-const (
-	// codeBlocked: the bank made the payment twice, or although it was dead or not
-	// submitted. Its entitlement is not paid again until a person has looked at it.
-	codeBlocked = "blocked"
-	// codeSaidPaid: the bank has said once that it executed the order.
-	codeSaidPaid = "said-paid"
-)
+func (p *paymentRow) name() string { return fmt.Sprintf("payment %d/%d", p.batch, p.item) }
 
 type entitlementKey struct {
 	benefit string
@@ -116,7 +109,7 @@ func (e *Engine[T]) movePayment(p *paymentRow, now time.Time, events ...payment.
 	for _, event := range events {
 		step, why := e.payTable.Fire(p.state, event, nil, Moment{At: now}, nil)
 		if len(why) > 0 {
-			return &StateError{What: fmt.Sprintf("payment %d/%d", p.batch, p.item), State: string(p.state), Event: string(event)}
+			return &StateError{What: p.name(), State: string(p.state), Event: string(event)}
 		}
 		p.state, p.changed = step.To, now
 	}
@@ -162,11 +155,13 @@ func (s *payments[T]) load(ctx context.Context, references []string) error {
 		}
 	}
 	rows, err = s.engine.store.Load(ctx, Query{Keys: batches})
-	for _, row := range rows.Rows {
-		b := batchOf(row)
-		s.batches[b.Number] = b.State
+	if err != nil {
+		return err
 	}
-	return err
+	for _, row := range rows.Rows {
+		s.batches[intOf(row.Values[0])] = BatchState(textOf(row.Values[1]))
+	}
+	return nil
 }
 
 // find returns the payment with the reference, nil if there is none.
@@ -213,8 +208,8 @@ func (s *payments[T]) written() (rows []Row, moved []*movedItems) {
 			moved = append(moved, items[p.batch])
 		}
 		became := string(p.state)
-		if p.code == codeBlocked {
-			became = "blocked"
+		if p.mark() == markBlocked {
+			became = string(markBlocked)
 		}
 		items[p.batch].add(became, p.item)
 	}

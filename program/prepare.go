@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"slices"
 
@@ -39,9 +38,10 @@ func (e *Engine[T]) PrepareBatch(ctx context.Context, by By, order BatchOrder) (
 		return nil, err
 	}
 	b := Batch{Number: order.Number, State: BatchPreparing, Benefit: order.Benefit, Instalment: order.Instalment, Wave: order.Wave,
-		Total: payment.Money{Currency: benefit.Amount.Currency}, Preparer: by.Actor}
+		Total: payment.Money{Currency: benefit.Amount.Currency}}
+	b.sign(rolePrepare, by)
 	if before, err := e.Batch(ctx, order.Number); err == nil {
-		b.Preparer = before.Preparer // who began it stays its preparer
+		b.Signatures = before.Signatures // who began it stays its preparer
 	} else if !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
@@ -106,13 +106,17 @@ func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w *Wave, b Batch, o
 	if next == nil {
 		b.State = BatchPrepared
 	}
-	s.rows = append(s.rows, b.row())
+	row, err := b.row()
+	if err != nil {
+		return chunk{}, err
+	}
+	s.rows = append(s.rows, row)
 	c := s.chunk(next, next == nil, len(due.entitlements))
 	if next != nil {
 		c.next = append(append(Cursor{}, next...), b.Count, b.Total.Units, b.version+1, append([]byte(nil), b.Digest[:]...))
 	}
 	if c.kind == "" {
-		c.kind, c.data = "batch.prepared", map[string]any{"batch": b.Number, "count": b.Count, "units": b.Total.Units, "digest": hex.EncodeToString(b.Digest[:])}
+		c.kind, c.data = "batch.prepared", batchNote(&b)
 	} else {
 		c.data = struct {
 			stepData
@@ -220,8 +224,8 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 	case dayOf(intOf(row.Values[6])).Compare(p.today) > 0:
 		p.counts["not-due"]++
 		return nil
-	case paidBefore && before.code == codeBlocked:
-		p.counts["blocked"]++
+	case paidBefore && before.mark().stops():
+		p.counts[string(before.mark())]++
 		return nil
 	case paidBefore && (before.state.Live() || !p.order.Again):
 		p.counts["paid-before"]++

@@ -82,6 +82,8 @@ type Program[T any] struct {
 	Limits []Limit
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
+	// Approvals say how many people approve a batch, by its total.
+	Approvals payment.Bands
 	// Guards and Effects are the agency's own, by the names in the table.
 	Guards  map[string]Guard[T]
 	Effects map[string]EffectFunc[T]
@@ -178,6 +180,9 @@ func (p *Program[T]) faults() Faults {
 	}
 	if _, err := calendar.Zone(p.Zone); err != nil {
 		add("Zone", "is not a known zone")
+	}
+	if err := p.Approvals.Validate(); err != nil {
+		f = append(f, err)
 	}
 	if err := p.Benefits.Validate(); err != nil {
 		f = append(f, err)

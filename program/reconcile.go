@@ -37,7 +37,8 @@ func (e *SeenError) Error() string {
 // the opening against the last closing, the sequence), then every line is matched
 // exactly with a payment and put into one class. Payments are settled or
 // returned. One that was made twice, or although it was dead or not submitted, is blocked: its
-// entitlement is not paid again. Lines of every other class change nothing. All are
+// entitlement is not paid again. Every line is posted to the bank's account in the ledger, against
+// what is cleared or, if it is of another class, in suspense. All are
 // counted under "class.CLASS", and those that are not matched are listed in the journal. A statement that does not pass as a
 // whole is a *payment.GateError or a *SeenError, and nothing of it is taken.
 func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Statement) (Counts, error) {
@@ -70,6 +71,11 @@ func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Stateme
 		}
 		if !a.first && before != nil && before.last == done {
 			m.follow(&before.payments)
+		}
+		if done == 0 {
+			if err := m.open(ctx); err != nil {
+				return chunk{}, err
+			}
 		}
 		if err := m.match(some, a.refused); err != nil {
 			return chunk{}, err
@@ -154,6 +160,7 @@ func (m *matcher[T]) match(lines []payment.Line, refused error) error {
 			class = ClassRefused
 		}
 		m.counts["class."+string(class)]++
+		m.book(class, line)
 		if class != payment.Matched {
 			note := lineNote{Line: m.first + int64(i), Class: class}
 			if p != nil {
@@ -168,6 +175,40 @@ func (m *matcher[T]) match(lines []payment.Line, refused error) error {
 	return nil
 }
 
+// Accounts of an account at a bank. What the bank holds is what it opened with, less
+// what was cleared, which is what was paid net of returns, less what stands in
+// suspense: the lines that belong to no payment of ours.
+func bankAccount(name string) ledger.Account     { return ledger.Account("bank/" + name) }
+func openedAccount(name string) ledger.Account   { return ledger.Account("opened/" + name) }
+func clearedAccount(name string) ledger.Account  { return ledger.Account("cleared/" + name) }
+func suspenseAccount(name string) ledger.Account { return ledger.Account("suspense/" + name) }
+
+// open posts what an account holds before its first statement.
+func (m *matcher[T]) open(ctx context.Context) error {
+	bank := bankAccount(m.st.Account)
+	held, err := m.engine.store.Balances(ctx, bank)
+	if err != nil {
+		return err
+	}
+	opening := m.st.Opening.Units - held[0].Posted
+	m.posts.add(bank, opening, ledger.Free())
+	m.posts.add(openedAccount(m.st.Account), -opening, ledger.Free())
+	return nil
+}
+
+// book posts a line to the bank's account.
+func (m *matcher[T]) book(class payment.Class, line payment.Line) {
+	units, other := line.Amount.Units, suspenseAccount(m.st.Account)
+	if class == payment.Matched || class == payment.ReturnedLine {
+		other = clearedAccount(m.st.Account)
+	}
+	if line.Credit {
+		units = -units
+	}
+	m.posts.add(bankAccount(m.st.Account), -units, ledger.Free())
+	m.posts.add(other, units, ledger.Free())
+}
+
 // carryOut settles or returns a payment; other classes change nothing.
 func (m *matcher[T]) carryOut(class payment.Class, p *paymentRow, line payment.Line) error {
 	var event payment.Event
@@ -178,13 +219,13 @@ func (m *matcher[T]) carryOut(class payment.Class, p *paymentRow, line payment.L
 		from, to = payingAccount(p.key.benefit, p.batch), paidAccount(p.key.benefit)
 	case payment.ReturnedLine:
 		event = payment.Return
-		if p.code != codeBlocked {
+		if p.mark() != markBlocked {
 			p.code = line.Code
 		}
 		from, to = paidAccount(p.key.benefit), entitledAccount(p.key.benefit)
 	case payment.RejectedButPaid, payment.Duplicate:
 		if !line.Credit {
-			p.code = codeBlocked
+			p.code = string(markBlocked)
 			m.touch(p)
 		}
 		return nil

@@ -141,6 +141,7 @@ type story struct {
 	made  *rand.ChaCha8
 	chunk int
 	until int // the last day of the story; 0 for all of it
+	bands payment.Bands
 }
 
 func newStory(store program.Store) *story {
@@ -149,11 +150,18 @@ func newStory(store program.Store) *story {
 
 func (s *story) engine(t testing.TB) *program.Engine[details] {
 	t.Helper()
-	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
-	require.NoError(t, err)
-	e, err := program.NewEngine(testProgram(), s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk})
+	p := testProgram()
+	p.Approvals = s.bands
+	e, err := s.engineOf(t, p)
 	require.NoError(t, err)
 	return e
+}
+
+func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.Engine[details], error) {
+	t.Helper()
+	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
+	require.NoError(t, err)
+	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk})
 }
 
 func (s *story) run(t testing.TB) error {
@@ -242,7 +250,7 @@ func (s *story) pay(ctx context.Context, e *program.Engine[details], order progr
 	if err := e.ApproveBatch(ctx, program.By{Actor: "approver", Key: key}, order.Number, b.Digest); err != nil {
 		return err
 	}
-	if err := e.SubmitBatch(ctx, program.By{Actor: "preparer", Key: fmt.Sprint("submit-", order.Number)}, order.Number); err != nil {
+	if err := e.SubmitBatch(ctx, program.By{Actor: "releaser", Key: fmt.Sprint("submit-", order.Number)}, order.Number, [32]byte{}); err != nil {
 		return err
 	}
 	st := program.Statement{ID: fmt.Sprint("statement ", order.Number), Account: "treasury", Sequence: order.Number, Digest: [32]byte{byte(order.Number)}}
@@ -463,7 +471,8 @@ func TestMakerAndCheckerDiffer(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, b.Count)
 	var field *program.FieldError
-	require.ErrorAs(t, e.ApproveBatch(ctx, program.By{Actor: "preparer"}, 3, b.Digest), &field)
+	var same *payment.SameHandsError
+	require.ErrorAs(t, e.ApproveBatch(ctx, program.By{Actor: "preparer"}, 3, b.Digest), &same)
 	require.ErrorAs(t, e.ApproveBatch(ctx, program.By{Actor: "approver"}, 3, [32]byte{}), &field)
 	require.NoError(t, e.ApproveBatch(ctx, program.By{Actor: "approver"}, 3, b.Digest))
 }

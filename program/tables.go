@@ -85,7 +85,8 @@ func Tables() []TableSpec {
 		{ID: TableBatches, Name: "batches", Key: 1, Columns: []Column{
 			{Name: "batch", Kind: Int}, {Name: "state", Kind: Text}, {Name: "benefit", Kind: Text}, {Name: "number", Kind: Int},
 			{Name: "wave", Kind: Int}, {Name: "count", Kind: Int}, {Name: "total", Kind: Int}, {Name: "currency", Kind: Text},
-			{Name: "preparer", Kind: Text}, {Name: "approver", Kind: Text, Null: true}, {Name: "body", Kind: Bytes},
+			{Name: "preparer", Kind: Text}, {Name: "approver", Kind: Text, Null: true},
+			{Name: "releaser", Kind: Text, Null: true}, {Name: "body", Kind: Bytes},
 		}},
 		{ID: TablePayments, Name: "payments", Key: 2, Columns: []Column{
 			{Name: "batch", Kind: Int}, {Name: "item", Kind: Int}, {Name: "state", Kind: Text},

@@ -261,10 +261,14 @@ func (v *verifier[T]) money(ctx context.Context) error {
 		return err
 	}
 	if err := v.scan(ctx, Scan{Table: TableBatches}, func(row Row) error {
-		b := batchOf(row)
+		b, err := batchOf(row)
+		if err != nil {
+			return err
+		}
 		batches[b.Number] = &sums{batch: b}
-		if b.Approver != "" {
-			v.want[b.paying()] += 0
+		v.want[b.paying()] += 0
+		if err := b.separate(); err != nil {
+			v.breach("money", "batch "+b.name(), "%v", err)
 		}
 		return nil
 	}); err != nil {
@@ -280,13 +284,16 @@ func (v *verifier[T]) money(ctx context.Context) error {
 		if p.state.Live() {
 			live++
 		}
-		where := fmt.Sprintf("payment %d/%d", p.batch, p.item)
+		where := p.name()
 		if live > 1 {
 			v.breach("money", where, "a second live payment of one entitlement")
 		}
 		b := batches[p.batch]
 		if b == nil {
 			v.breach("money", where, "its batch does not exist")
+			return nil
+		}
+		if p.mark().heldBack() {
 			return nil
 		}
 		b.count, b.total = b.count+1, b.total+p.amount.Units
@@ -296,9 +303,46 @@ func (v *verifier[T]) money(ctx context.Context) error {
 		return err
 	}
 	for _, b := range batches {
+		if b.batch.State == BatchRevising {
+			continue
+		}
 		if b.count != b.batch.Count || b.total != b.batch.Total.Units {
 			v.breach("money", "batch "+b.batch.name(), "%d payments of %d units, but it says %d of %d", b.count, b.total, b.batch.Count, b.batch.Total.Units)
 		}
+	}
+	return v.banks(ctx)
+}
+
+// banks compares each account with its bank's last statement, and what the banks have
+// cleared with what was paid.
+func (v *verifier[T]) banks(ctx context.Context) error {
+	last := map[string]Row{}
+	if err := v.scan(ctx, Scan{Table: TableStatements}, func(row Row) error {
+		account := textOf(row.Values[1])
+		if before, seen := last[account]; !seen || intOf(row.Values[2]) > intOf(before.Values[2]) {
+			last[account] = row
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	var cleared, paid int64
+	for account, row := range last {
+		if textOf(row.Values[5]) != "matched" {
+			return nil // it is being taken
+		}
+		v.want[bankAccount(account)] += intOf(row.Values[4])
+		b, err := v.engine.store.Balances(ctx, clearedAccount(account))
+		if err != nil {
+			return err
+		}
+		cleared += b[0].Posted
+	}
+	for _, benefit := range v.engine.program.Benefits {
+		paid += v.want[paidAccount(benefit.Name)]
+	}
+	if cleared != paid {
+		v.breach("money", "banks", "they have cleared %d units, but %d were paid", cleared, paid)
 	}
 	return nil
 }
@@ -306,7 +350,7 @@ func (v *verifier[T]) money(ctx context.Context) error {
 // wantPayment: once its batch is approved, a payment's amount has left what is
 // entitled; it is with the batch, or paid, or back.
 func (v *verifier[T]) wantPayment(b *Batch, p *paymentRow) {
-	if b.Approver == "" || b.State == BatchCancelling || b.State == BatchCancelled {
+	if !b.reserved() {
 		return
 	}
 	switch p.state {

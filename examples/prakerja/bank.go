@@ -51,12 +51,14 @@ type sent struct {
 	bounces    bool
 }
 
-// exchange sends a batch and gets the bank's statement of it. Repeated, it
-// writes the same files.
-func (b *bank) exchange(ctx context.Context, e *program.Engine[Jobseeker], batch program.Batch, at time.Time) (program.Statement, error) {
-	orders, err := b.send(ctx, e, batch, at)
-	if err != nil {
-		return program.Statement{}, err
+// exchange gets the bank's statement of a batch's file. Repeated, it writes the same
+// files.
+func (b *bank) exchange(ctx context.Context, e *program.Engine[Jobseeker], batch program.Batch, orders []sent, at time.Time) (program.Statement, error) {
+	if orders == nil {
+		var err error
+		if orders, err = b.resend(ctx, e, batch, at); err != nil {
+			return program.Statement{}, err
+		}
 	}
 	if err := b.simulate(batch, orders, at); err != nil {
 		return program.Statement{}, err
@@ -70,28 +72,39 @@ func (b *bank) complete(ctx context.Context, e *program.Engine[Jobseeker], batch
 	if exists(b.statements(batch.Number)) && (batch.Count == 0 || exists(b.orders(batch.Number))) {
 		return nil
 	}
-	orders, err := b.send(ctx, e, batch, at)
+	orders, err := b.resend(ctx, e, batch, at)
 	if err != nil {
 		return err
 	}
 	return b.simulate(batch, orders, at)
 }
 
-// send writes the file of orders that a real bank would take. A batch of nobody
-// has none.
-func (b *bank) send(ctx context.Context, e *program.Engine[Jobseeker], batch program.Batch, at time.Time) ([]sent, error) {
+// resend writes the file of a submitted batch again. Another file than the one that
+// was released would be another order to the bank.
+func (b *bank) resend(ctx context.Context, e *program.Engine[Jobseeker], batch program.Batch, at time.Time) ([]sent, error) {
+	orders, file, err := b.send(ctx, e, batch, at)
+	if err == nil && file != batch.File {
+		err = fmt.Errorf("batch %d: its file is not the one that was released", batch.Number)
+	}
+	return orders, err
+}
+
+// send writes the file of orders that a real bank would take, and returns its
+// digest. A batch of nobody has none.
+func (b *bank) send(ctx context.Context, e *program.Engine[Jobseeker], batch program.Batch, at time.Time) ([]sent, [32]byte, error) {
 	if batch.Count == 0 { // an earlier run's file may be there
 		if err := os.Remove(b.orders(batch.Number)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
+			return nil, [32]byte{}, err
 		}
-		return nil, nil
+		return nil, [32]byte{}, nil
 	}
 	if err := b.run.learn(ctx); err != nil {
-		return nil, err
+		return nil, [32]byte{}, err
 	}
+	digest := sha256.New()
 	orders := make([]sent, 0, batch.Count)
 	err := writeFile(b.orders(batch.Number), func(w io.Writer) error {
-		file, err := iso20022.NewPain001Writer(w, iso20022.Pain001V09, iso20022.Pain001Header{
+		file, err := iso20022.NewPain001Writer(io.MultiWriter(w, digest), iso20022.Pain001V09, iso20022.Pain001Header{
 			MessageID: fmt.Sprintf("PRAKERJA-4-%d", batch.Number), Created: at, InitiatingParty: debtor, DebtorName: debtor,
 			DebtorAccount: identity.NewSecret(debtorAccount), DebtorAgent: providers["BNI"], Requested: jakartaDay(at),
 			Count: batch.Count, Sum: batch.Total,
@@ -117,7 +130,7 @@ func (b *bank) send(ctx context.Context, e *program.Engine[Jobseeker], batch pro
 		}
 		return file.Close()
 	})
-	return orders, err
+	return orders, [32]byte(digest.Sum(nil)), err
 }
 
 // holder is the name on the account: the applicant's own if no other was given.

@@ -24,6 +24,7 @@ const (
 	planner   = "officer.planning"
 	preparer  = "officer.payments"
 	approver  = "officer.treasury"
+	releaser  = "officer.cashier"
 	partner   = "platform.pijar"
 	source    = "source.bkn"
 	clockwork = "clock"
@@ -439,16 +440,25 @@ func (r *run) pay(number int) step {
 		if err := r.engine.ApproveBatch(ctx, program.By{Actor: approver, Key: key}, order.Number, b.Digest); err != nil {
 			return err
 		}
-		submit := program.By{Actor: preparer, Key: fmt.Sprintf("submit-batch-%d", order.Number)}
-		if err := r.engine.SubmitBatch(ctx, submit, order.Number); err != nil {
-			return err
+		var orders []sent
+		if b.State == program.BatchPrepared || b.State == program.BatchApproved {
+			var file [32]byte
+			if orders, file, err = r.bank.send(ctx, r.engine, b, r.clock.now); err != nil {
+				return err
+			}
+			submit := program.By{Actor: releaser, Key: fmt.Sprintf("submit-batch-%d", order.Number)}
+			if err := r.engine.SubmitBatch(ctx, submit, order.Number, file); err != nil {
+				return err
+			}
+			b.File = file
 		}
-		return r.settle(ctx, b)
+		return r.settle(ctx, b, orders)
 	}}
 }
 
-// settle sends a batch to the bank as a file and reconciles its statement.
-func (r *run) settle(ctx context.Context, b program.Batch) error {
+// settle takes the bank's statement of a batch's file and reconciles it. Orders are
+// those of the file if it was written just now.
+func (r *run) settle(ctx context.Context, b program.Batch, orders []sent) error {
 	name := fmt.Sprintf("batch/%d/reconcile", b.Number)
 	if _, finished, err := r.engine.JobStatus(ctx, name); err == nil && finished {
 		if err := r.bank.complete(ctx, r.engine, b, r.clock.now); err != nil {
@@ -456,7 +466,7 @@ func (r *run) settle(ctx context.Context, b program.Batch) error {
 		}
 	}
 	_, err := r.job(ctx, name, b.Count, func() (program.Counts, error) {
-		statement, err := r.bank.exchange(ctx, r.engine, b, r.clock.now)
+		statement, err := r.bank.exchange(ctx, r.engine, b, orders, r.clock.now)
 		if err != nil {
 			return nil, err
 		}

@@ -450,7 +450,7 @@ func (s *suite) unique() {
 			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended}}
 	}
 	batch := func(n int64) program.Row {
-		return program.Row{Table: program.TableBatches, Values: []any{n, "preparing", "incentive", int64(1), int64(4), int64(0), int64(0), "IDR", "o", nil, []byte{}}}
+		return program.Row{Table: program.TableBatches, Values: []any{n, "preparing", "incentive", int64(1), int64(4), int64(0), int64(0), "IDR", "o", nil, nil, []byte{}}}
 	}
 	s.done(program.Change{Rows: []program.Row{
 		{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}},

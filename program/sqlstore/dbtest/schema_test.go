@@ -94,8 +94,10 @@ func startTogether(t *testing.T, path string) {
 func TestSQLHoldsInvariants(t *testing.T) {
 	both(t, func(t *testing.T, _ *sqlstore.Store, db *sql.DB, _ sqlstore.Database) {
 		for name, statement := range map[string]string{
-			"approver is not the preparer": "INSERT INTO batches VALUES (1,'approved','b',1,4,0,0,'IDR','same','same','',1)",
-			"approved needs an approver":   "INSERT INTO batches VALUES (1,'approved','b',1,4,0,0,'IDR','one',NULL,'',1)",
+			"approver is not the preparer": "INSERT INTO batches VALUES (1,'approved','b',1,4,0,0,'IDR','same','same',NULL,'',1)",
+			"approved needs an approver":   "INSERT INTO batches VALUES (1,'approved','b',1,4,0,0,'IDR','one',NULL,NULL,'',1)",
+			"releaser is neither of them":  "INSERT INTO batches VALUES (1,'submitted','b',1,4,0,0,'IDR','one','two','two','',1)",
+			"released needs a releaser":    "INSERT INTO batches VALUES (1,'submitted','b',1,4,0,0,'IDR','one','two',NULL,'',1)",
 			"a wave closes after it opens": "INSERT INTO waves VALUES (4,'open',10,5,'',1)",
 			"a wave's state is known":      "INSERT INTO waves VALUES (4,'ajar',10,20,'',1)",
 			"a version is above zero":      "INSERT INTO waves VALUES (4,'open',10,20,'',0)",

@@ -79,7 +79,7 @@ CREATE TABLE entitlements (
 
 CREATE TABLE batches (
   batch    {int} NOT NULL PRIMARY KEY CHECK (batch > 0),
-  state    TEXT NOT NULL CHECK (state IN ('preparing','prepared','approved','submitted','closed','cancelling','cancelled')),
+  state    TEXT NOT NULL CHECK (state IN ('preparing','prepared','approved','submitted','closed','revising','cancelling','cancelled')),
   benefit  TEXT NOT NULL,
   number   {int} NOT NULL,
   wave     {int} NOT NULL REFERENCES waves,
@@ -88,9 +88,11 @@ CREATE TABLE batches (
   currency TEXT NOT NULL,
   preparer TEXT NOT NULL,
   approver TEXT CHECK (approver <> preparer),
+  releaser TEXT CHECK (releaser <> preparer AND releaser <> approver),
   body     {bytes} NOT NULL,
   version  {int} NOT NULL CHECK (version > 0),
-  CHECK (state IN ('preparing','prepared') OR approver IS NOT NULL)
+  CHECK (state NOT IN ('approved','submitted','closed') OR approver IS NOT NULL),
+  CHECK (state NOT IN ('submitted','closed') OR releaser IS NOT NULL)
 );
 
 CREATE TABLE payments (

@@ -1,0 +1,130 @@
+package program
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/lifecycle"
+)
+
+// ApproveBatch approves a prepared batch. The approver had no hand in it before, not
+// even by delegation (*payment.SameHandsError), and names the digest of what is
+// approved. Where the program's bands ask for several approvers the batch is approved
+// by the last of them. Its total is then reserved out of what is entitled.
+func (e *Engine[T]) ApproveBatch(ctx context.Context, by By, number int64, digest [32]byte) error {
+	event := func(b *Batch) batchEvent {
+		if b.signatures(roleApprove)+1 < e.program.Approvals.Approvers(b.Total) {
+			return "sign"
+		}
+		return "approve"
+	}
+	return e.moveBatch(ctx, command{by, "batch.approve", []any{number, digest}}, number, event, func(b *Batch, c *Change) error {
+		if err := b.apart(roleApprove, by); err != nil {
+			return err
+		}
+		if b.Digest != digest {
+			return &FieldError{"digest", "is not that of the prepared batch"}
+		}
+		b.sign(roleApprove, by)
+		if b.State == BatchApproved && b.Total.Units > 0 {
+			posts := postings{}
+			posts.move(entitledAccount(b.Benefit), b.paying(), b.Total.Units)
+			c.Postings = posts.posting()
+			c.Postings[0].ID = "batch/" + b.name() + "/approve/" + batchName(b.Revision)
+		}
+		return nil
+	})
+}
+
+// SubmitBatch releases an approved batch: it records that its payments are submitted,
+// before a byte of them leaves. Who releases it neither prepared nor approved it.
+// File is the SHA-256 of the bank's file that WriteBatch wrote, which is signed off
+// with it: a file with another digest must never be sent for the batch. It is zero
+// where no file is sent.
+func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, file [32]byte) error {
+	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, file}}, number, fixed("submit"), func(b *Batch, _ *Change) error {
+		if err := b.apart(roleRelease, by); err != nil {
+			return err
+		}
+		b.sign(roleRelease, by)
+		b.File = file
+		return nil
+	})
+}
+
+// CloseBatch closes a submitted batch of which nothing is open any more.
+func (e *Engine[T]) CloseBatch(ctx context.Context, by By, number int64) error {
+	b, err := e.Batch(ctx, number)
+	if err != nil {
+		return err
+	}
+	left, err := e.store.Balances(ctx, b.paying())
+	if err != nil {
+		return err
+	}
+	if b.State == BatchSubmitted && left[0].Posted != 0 {
+		return &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
+	}
+	return e.moveBatch(ctx, command{by, "batch.close", number}, number, fixed("close"), nil)
+}
+
+func fixed(event batchEvent) func(*Batch) batchEvent {
+	return func(*Batch) batchEvent { return event }
+}
+
+// moveBatch fires an event of the batch's lifecycle; change sees the batch in its new
+// state.
+func (e *Engine[T]) moveBatch(ctx context.Context, cmd command, number int64, event func(*Batch) batchEvent, change func(*Batch, *Change) error) error {
+	if done, err := e.answered(ctx, cmd); done || err != nil {
+		return err
+	}
+	b, err := e.Batch(ctx, number)
+	if err != nil {
+		return err
+	}
+	if err := fireBatch(e.batches, &b, event(&b), Moment{At: e.clock(), Actor: cmd.Actor}); err != nil {
+		return err
+	}
+	c := Change{}
+	if change != nil {
+		if err := change(&b, &c); err != nil {
+			return err
+		}
+	}
+	row, err := b.row()
+	if err != nil {
+		return err
+	}
+	c.Rows = sorted(append(c.Rows, row))
+	_, err = e.carryOut(ctx, cmd, c, "batch."+string(b.State), batchNote(&b))
+	return err
+}
+
+func fireBatch(m *lifecycle.Machine[BatchState, batchEvent, any], b *Batch, event batchEvent, at Moment) error {
+	step, why := m.Fire(b.State, event, nil, at, nil)
+	if len(why) > 0 {
+		return &StateError{What: "batch " + b.name(), State: string(b.State), Event: string(event)}
+	}
+	b.State = step.To
+	return nil
+}
+
+// batchNote is what the journal says of a batch.
+func batchNote(b *Batch) any {
+	note := struct {
+		Batch      int64               `json:"batch"`
+		Count      int64               `json:"count"`
+		Units      int64               `json:"units"`
+		Digest     string              `json:"digest"`
+		Revision   int64               `json:"revision,omitempty"`
+		Signatures []payment.Signature `json:"signatures"`
+		File       string              `json:"file,omitempty"`
+	}{Batch: b.Number, Count: b.Count, Units: b.Total.Units, Digest: hexOf(b.Digest), Revision: b.Revision, Signatures: b.Signatures}
+	if b.File != [32]byte{} {
+		note.File = hexOf(b.File)
+	}
+	return note
+}
+
+func hexOf(digest [32]byte) string { return hex.EncodeToString(digest[:]) }
