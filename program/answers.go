@@ -97,33 +97,13 @@ func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error
 		w.note(at, "refused", p)
 		return nil
 	}
-	now, state := w.engine.clock().UTC(), w.state(p)
-	attempt := payment.Attempt{Reference: answer.Reference, State: state, Paid: p.mark() == markSaidPaid}
-	out := payment.Capabilities{}.Judge(attempt, answer, payment.Proof{}, now)
-	switch {
-	case out.Incident:
-		w.note(at, "incident", p)
+	became, err := w.payments.take(p, answer, payment.Capabilities{}, payment.Proof{}, w.posts)
+	if became == "incident" {
+		w.note(at, became, p)
 		return nil
 	}
-	if answer.Standing == payment.Paid && p.mark() == "" && state.Live() {
-		p.code = string(markSaidPaid) // which ends what one person may have proposed
-		w.touch(p)
-	}
-	if out.Event == "" {
-		w.counts["unchanged"]++
-		return nil
-	}
-	p.state = state
-	if err := w.engine.movePayment(p, now, out.Event); err != nil {
-		return err
-	}
-	if out.Event == payment.Reject {
-		p.code = answer.Code
-		w.posts.move(payingAccount(p.key.benefit, p.batch), entitledAccount(p.key.benefit), p.amount.Units)
-	}
-	w.counts[string(p.state)]++
-	w.touch(p)
-	return nil
+	w.counts[became]++
+	return err
 }
 
 func (w *answerer[T]) chunk(last bool) chunk {

@@ -32,7 +32,23 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 	if !b.reserved() {
 		return &StateError{What: "batch " + b.name(), State: string(b.State), Event: "write"}
 	}
-	pages := newAhead(func(ctx context.Context, a ask) ([]sealedOrder, Cursor, error) { return e.sealedOrders(ctx, number, a) })
+	return e.approved(ctx, b, func(o *sealedOrder, order Order) error {
+		if o.mark() == markBlocked {
+			return &StateError{What: o.name(), State: string(markBlocked), Event: "write"}
+		}
+		if !o.submitted.IsZero() {
+			return &StateError{What: o.name(), State: "sent by a call", Event: "write"}
+		}
+		return write(order)
+	})
+}
+
+// approved gives the payments of a batch in order. At the end it is a
+// *NotApprovedError if they are not those that were approved.
+func (e *Engine[T]) approved(ctx context.Context, b Batch, each func(*sealedOrder, Order) error) error {
+	pages := newAhead(func(ctx context.Context, a ask) ([]sealedOrder, Cursor, error) {
+		return e.sealedOrders(ctx, b.Number, a)
+	})
 	defer pages.stop()
 	var digest [32]byte
 	a := ask{limit: e.chunk, first: true}
@@ -45,15 +61,12 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 			if o.state == payment.Cancelled {
 				continue // held back
 			}
-			if o.mark() == markBlocked {
-				return &StateError{What: o.name(), State: string(markBlocked), Event: "write"}
-			}
 			order, destination, err := e.openOrder(&o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", o.name(), err)
 			}
 			digest = payment.NextDigest(digest, payment.BatchItem{Reference: order.Reference, Amount: order.Amount, Destination: destination})
-			if err := write(order); err != nil {
+			if err := each(&o, order); err != nil {
 				return err
 			}
 		}
@@ -63,7 +76,7 @@ func (e *Engine[T]) WriteBatch(ctx context.Context, number int64, write func(Ord
 		a = ask{after: next, limit: e.chunk}
 	}
 	if digest != b.Digest {
-		return &NotApprovedError{Batch: number}
+		return &NotApprovedError{Batch: b.Number}
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ type paymentRow struct {
 	destination []byte
 	code        string
 	changed     time.Time
+	submitted   time.Time // when it was first marked to be sent by a call; zero if it was not
 	version     int64
 	touched     bool // is among what a chunk writes
 	stored      []any
@@ -57,22 +58,29 @@ type entitlementKey struct {
 }
 
 func (p *paymentRow) row() Row {
-	var ended any
+	var ended, submitted any
 	if !p.state.Live() {
 		ended = p.changed.UnixMicro()
 	}
+	if !p.submitted.IsZero() {
+		submitted = p.submitted.UnixMicro()
+	}
 	return changedRow(TablePayments, []any{
 		p.batch, p.item, string(p.state), p.key.benefit, p.key.number, p.key.wave, idValue(p.key.person),
-		p.generation, p.amount.Units, p.amount.Currency, p.destination, textValue(p.code), p.changed.UnixMicro(), ended,
+		p.generation, p.amount.Units, p.amount.Currency, p.destination, textValue(p.code), p.changed.UnixMicro(), ended, submitted,
 	}, p.stored, p.version)
 }
 
 func paymentOf(row Row) paymentRow {
 	v := row.Values
-	return paymentRow{batch: intOf(v[0]), item: intOf(v[1]), state: payment.State(textOf(v[2])),
+	p := paymentRow{batch: intOf(v[0]), item: intOf(v[1]), state: payment.State(textOf(v[2])),
 		key:        entitlementKey{textOf(v[3]), intOf(v[4]), intOf(v[5]), idOf(v[6])},
 		generation: intOf(v[7]), amount: payment.Money{Units: intOf(v[8]), Currency: textOf(v[9])},
 		destination: bytesOf(v[10]), code: textOf(v[11]), changed: moment(v[12]), version: row.Version, stored: v}
+	if v[14] != nil {
+		p.submitted = moment(v[14])
+	}
+	return p
 }
 
 // with returns the state of a payment whose batch is in the given state. What is
@@ -188,6 +196,34 @@ func (s *payments[T]) follow(before *payments[T]) {
 			s.known[id] = &next
 		}
 	}
+}
+
+// take judges an answer about a payment and carries out what follows. It returns what
+// became of it: "incident", "unchanged", or its new state.
+func (s *payments[T]) take(p *paymentRow, answer payment.Answer, promised payment.Capabilities, proof payment.Proof, posts postings) (string, error) {
+	now, state := s.engine.clock().UTC(), s.state(p)
+	attempt := payment.Attempt{Reference: answer.Reference, State: state, Submitted: p.submitted, Paid: p.mark() == markSaidPaid}
+	out := promised.Judge(attempt, answer, proof, now)
+	if out.Incident {
+		return "incident", nil
+	}
+	if answer.Standing == payment.Paid && (p.mark() == "" || p.mark() == markNotSent) && state.Live() {
+		p.code = string(markSaidPaid) // which ends what one person may have proposed
+		s.touch(p)
+	}
+	if out.Event == "" {
+		return "unchanged", nil
+	}
+	p.state = state
+	if err := s.engine.movePayment(p, now, out.Event); err != nil {
+		return "", err
+	}
+	if out.Event == payment.Reject {
+		p.code = answer.Code
+		posts.move(payingAccount(p.key.benefit, p.batch), entitledAccount(p.key.benefit), p.amount.Units)
+	}
+	s.touch(p)
+	return string(p.state), nil
 }
 
 func (s *payments[T]) touch(p *paymentRow) {

@@ -20,6 +20,8 @@ const (
 	// markHeld: it was held back before its batch left.
 	markHeld         mark = "held"
 	markHeldReleased mark = "held-released"
+	// markNotSent: the order was to be sent, and not one byte of it left. It may be sent.
+	markNotSent mark = "not-sent"
 	// markSaidPaid: the bank has said once that it executed the order.
 	markSaidPaid mark = "said-paid"
 )

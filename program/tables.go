@@ -93,7 +93,7 @@ func Tables() []TableSpec {
 			{Name: "benefit", Kind: Text}, {Name: "number", Kind: Int}, {Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
 			{Name: "generation", Kind: Int}, {Name: "amount", Kind: Int}, {Name: "currency", Kind: Text},
 			{Name: "destination", Kind: Bytes}, {Name: "code", Kind: Text, Null: true}, {Name: "changed", Kind: Int},
-			{Name: "ended", Kind: Int, Null: true},
+			{Name: "ended", Kind: Int, Null: true}, {Name: "submitted", Kind: Int, Null: true},
 		}, Scans: [][]string{{"benefit", "number", "wave", "applicant", "generation"}},
 			Unique: [][]string{{"benefit", "number", "wave", "applicant"}},
 			Ended:  "ended"},

@@ -111,6 +111,7 @@ CREATE TABLE payments (
   code        TEXT,
   changed     {int} NOT NULL,
   ended       {int},
+  submitted   {int},
   version     {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (batch, item),
   CHECK ((ended IS NOT NULL) = (state IN ('rejected','returned','cancelled'))),
