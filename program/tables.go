@@ -15,6 +15,7 @@ const (
 	TablePayments
 	TableStatements
 	TableJobs
+	TablePostings
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -50,6 +51,9 @@ type TableSpec struct {
 	// Ended, if named, holds nil.
 	Unique [][]string
 	Ended  string
+	// ReadOnly says that a Change's postings alone write it. A Change with a row of it
+	// is refused (*StaleError).
+	ReadOnly bool
 }
 
 // Tables describes every table of a store, in the order of their ids.
@@ -104,6 +108,11 @@ func Tables() []TableSpec {
 		{ID: TableJobs, Name: "jobs", Key: 2, Columns: []Column{
 			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text},
 			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
+		}},
+		// A posting as it was carried out, with the time of its Change; the legs are as
+		// ledger.FormatLegs writes them.
+		{ID: TablePostings, Name: "postings", Key: 1, ReadOnly: true, Columns: []Column{
+			{Name: "id", Kind: Text}, {Name: "kind", Kind: Int}, {Name: "of_id", Kind: Text}, {Name: "at", Kind: Int}, {Name: "legs", Kind: Bytes},
 		}},
 	}
 }

@@ -89,6 +89,9 @@ func (s *Store) apply(c program.Change) program.Outcome {
 		}
 	}
 	for i, row := range c.Rows {
+		if s.tables[row.Table].spec.ReadOnly {
+			return revert(&program.StaleError{Table: s.tables[row.Table].spec.Name, Row: len(c.Expect) + i})
+		}
 		back, ok := s.tables[row.Table].write(row)
 		if !ok {
 			return revert(&program.StaleError{Table: s.tables[row.Table].spec.Name, Row: len(c.Expect) + i})
@@ -97,6 +100,9 @@ func (s *Store) apply(c program.Change) program.Outcome {
 	}
 	if err := s.book.Apply(c.At, c.Postings...); err != nil {
 		return revert(err)
+	}
+	for _, p := range c.Postings { // one that was made before is there already
+		s.tables[program.TablePostings].write(program.Row{Table: program.TablePostings, Values: []any{p.ID, int64(p.Kind), p.Of, c.At.UnixMicro(), ledger.FormatLegs(p.Legs)}})
 	}
 	if c.Key != "" {
 		s.commands[c.Key] = answer{slices.Clone(c.Fingerprint), slices.Clone(c.Answer)}

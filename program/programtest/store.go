@@ -52,6 +52,7 @@ func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
 		{"pages filter", "only rows with the asked values come", (*suite).filters},
 		{"pages follow a further index", "rows without a value are not in it", (*suite).secondIndex},
 		{"a unique value has one live owner", "at most one live payment for an entitlement", (*suite).unique},
+		{"postings can be read", "an auditor adds them up again", (*suite).postings},
 		{"the journal is in order", "1, 2, 3, and only for what was carried out", (*suite).journal},
 		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
 		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
@@ -438,6 +439,29 @@ func (s *suite) secondIndex() {
 	if !reflect.DeepEqual(got, []any{int64(10), int64(20)}) {
 		s.Errorf("due %v, want 10 and 20", got)
 	}
+}
+
+func (s *suite) postings() {
+	first := ledger.Posting{ID: "p1", Legs: []ledger.Leg{{Account: "a", Amount: -5, Bounds: ledger.Free()}, {Account: "b", Amount: 5, Bounds: ledger.AtLeast(0)}}}
+	second := ledger.Posting{ID: "p2", Kind: ledger.Pending, Legs: first.Legs}
+	third := ledger.Posting{ID: "p3", Kind: ledger.Post, Of: "p2"}
+	s.done(program.Change{At: start, Postings: []ledger.Posting{first}})
+	s.done(program.Change{At: start.Add(time.Second), Postings: []ledger.Posting{second}}, program.Change{At: start, Postings: []ledger.Posting{first}})
+	s.done(program.Change{At: start.Add(time.Minute), Postings: []ledger.Posting{third}})
+	want := [][]any{
+		{"p1", int64(ledger.Direct), "", start.UnixMicro(), ledger.FormatLegs(first.Legs)},
+		{"p2", int64(ledger.Pending), "", start.Add(time.Second).UnixMicro(), ledger.FormatLegs(second.Legs)},
+		{"p3", int64(ledger.Post), "p2", start.Add(time.Minute).UnixMicro(), ledger.FormatLegs(nil)},
+	}
+	var after program.Cursor
+	for i := range want {
+		rows, next, err := s.store.Page(s.ctx, program.Scan{Table: program.TablePostings, After: after, Limit: 1})
+		if err != nil || len(rows.Rows) != 1 || !reflect.DeepEqual(rows.Rows[0].Values, want[i]) {
+			s.Fatalf("posting %d is not as it was made: %v", i+1, err)
+		}
+		after = next
+	}
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{{Table: program.TablePostings, Values: want[0]}}})[0])
 }
 
 func (s *suite) unique() {

@@ -144,6 +144,9 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 			to++
 		}
 		t := &tx.store.tables[rows[from].Table]
+		if t.spec.ReadOnly {
+			return &program.StaleError{Table: t.spec.Name, Row: behind + from}
+		}
 		for _, row := range rows[from:to] {
 			if len(row.Values) != len(t.spec.Columns) {
 				return fmt.Errorf("sqlstore: a row of %s has %d values, the table has %d columns", t.spec.Name, len(row.Values), len(t.spec.Columns))

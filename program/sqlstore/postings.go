@@ -1,14 +1,10 @@
 package sqlstore
 
 import (
-	"bytes"
 	"cmp"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gelombang/gelombang/program/ledger"
@@ -47,7 +43,7 @@ func (tx *transaction) post(now time.Time, p ledger.Posting) error {
 	}
 	n, err := tx.exec(tx.store.dialect.sql(
 		"INSERT INTO postings (id, kind, of_id, expires, open, at, legs) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
-		p.ID, int64(p.Kind), p.Of, expires, open, now.UnixMicro(), encodeLegs(p.Legs))
+		p.ID, int64(p.Kind), p.Of, expires, open, now.UnixMicro(), ledger.FormatLegs(p.Legs))
 	if err != nil {
 		return err
 	}
@@ -78,7 +74,7 @@ func (tx *transaction) repeated(p ledger.Posting) error {
 		before.Expires = time.UnixMicro(expires.Int64)
 	}
 	var err error
-	if before.Legs, err = decodeLegs(legs); err != nil {
+	if before.Legs, err = ledger.ParseLegs(legs); err != nil {
 		return err
 	}
 	if !before.Equal(p) {
@@ -101,7 +97,7 @@ func (tx *transaction) resolve(p ledger.Posting) ([]ledger.Leg, error) {
 	if err := row.Scan(&legs); err != nil {
 		return nil, err
 	}
-	return decodeLegs(legs)
+	return ledger.ParseLegs(legs)
 }
 
 func (tx *transaction) expire(now time.Time) error {
@@ -149,37 +145,4 @@ func (tx *transaction) move(id string, moves []ledger.Movement) error {
 		return &ledger.BoundError{Posting: id, Account: refused}
 	}
 	return nil
-}
-
-// encodeLegs writes a line a leg: account, amount, minimum, maximum.
-func encodeLegs(legs []ledger.Leg) []byte {
-	b := make([]byte, 0, len(legs)*48)
-	for _, l := range legs {
-		b = append(b, l.Account...)
-		for _, n := range []int64{l.Amount, l.Bounds.Min, l.Bounds.Max} {
-			b = append(b, '\t')
-			b = strconv.AppendInt(b, n, 10)
-		}
-		b = append(b, '\n')
-	}
-	return b
-}
-
-func decodeLegs(b []byte) ([]ledger.Leg, error) {
-	var legs []ledger.Leg
-	for line := range bytes.Lines(b) {
-		parts := strings.Split(strings.TrimSuffix(string(line), "\n"), "\t")
-		if len(parts) != 4 {
-			return nil, fmt.Errorf("sqlstore: a stored leg has %d fields, not 4", len(parts))
-		}
-		var n [3]int64
-		for i := range n {
-			var err error
-			if n[i], err = strconv.ParseInt(parts[i+1], 10, 64); err != nil {
-				return nil, fmt.Errorf("sqlstore: a stored leg: %w", err)
-			}
-		}
-		legs = append(legs, ledger.Leg{Account: ledger.Account(parts[0]), Amount: n[0], Bounds: ledger.Bounds{Min: n[1], Max: n[2]}})
-	}
-	return legs, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
-	"github.com/gelombang/gelombang/program/ledger"
 )
 
 // The states that SQL allows are those of the lifecycle tables.
@@ -50,18 +49,4 @@ func TestSQLKnowsWhichPaymentsAreDead(t *testing.T) {
 	found := regexp.MustCompile(`ended IS NOT NULL\) = \(state IN \(([^)]*)\)`).FindSubmatch(ddl)
 	require.NotNil(t, found)
 	require.ElementsMatch(t, dead, strings.Split(strings.ReplaceAll(string(found[1]), "'", ""), ","))
-}
-
-func TestLegsSurviveBeingStored(t *testing.T) {
-	legs := []ledger.Leg{
-		{Account: "seat/4/31.71/open/left", Amount: -3, Bounds: ledger.AtLeast(0)},
-		{Account: "budget/appropriated", Amount: 3, Bounds: ledger.Free()},
-	}
-	back, err := decodeLegs(encodeLegs(legs))
-	require.NoError(t, err)
-	require.Equal(t, legs, back)
-	for _, bad := range []string{"a\t1\t2\n", "a\tx\t0\t0\n", "a\t1\t0\t99999999999999999999\n"} {
-		_, err := decodeLegs([]byte(bad))
-		require.Error(t, err, bad)
-	}
 }

@@ -39,6 +39,10 @@ func TestSchemaIsTheCatalogue(t *testing.T) {
 			for _, c := range spec.Columns {
 				want = append(want, c.Name)
 			}
+			if spec.ReadOnly { // the store keeps more of it
+				require.Subset(t, got, append(want, "version"), spec.Name)
+				continue
+			}
 			require.ElementsMatch(t, append(want, "version"), got, spec.Name)
 		}
 	})

@@ -161,7 +161,8 @@ CREATE TABLE postings (
   expires {int},
   open    {int} NOT NULL CHECK (open IN (0, 1)),
   at      {int} NOT NULL,
-  legs    {bytes} NOT NULL
+  legs    {bytes} NOT NULL,
+  version {int} NOT NULL DEFAULT 1 CHECK (version = 1)
 ) {keyed};
 CREATE INDEX postings_expiring ON postings (expires) WHERE open = 1 AND expires IS NOT NULL;
 
