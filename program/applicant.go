@@ -66,6 +66,8 @@ type Applicant[T any] struct {
 	Household  uuid.UUID
 	Registered time.Time
 	State      ApplicantState
+	// Relinked tells of the last change of the payout account.
+	Relinked Relinked
 
 	version int64
 	sealed  []byte
@@ -113,6 +115,11 @@ func (a *Applicant[T]) encode() ([]byte, error) {
 	} {
 		b = appendText(b, s)
 	}
+	var relinked int64
+	if !a.Relinked.At.IsZero() {
+		relinked = a.Relinked.At.UnixMicro()
+	}
+	b = appendText(appendText(binary.AppendVarint(b, relinked), a.Relinked.By), a.Relinked.Confirmed)
 	b = binary.AppendUvarint(b, uint64(len(a.Evidence)))
 	for _, fact := range sortedKeys(a.Evidence) {
 		e := a.Evidence[fact]
@@ -141,6 +148,11 @@ func (a *Applicant[T]) decode(b []byte) error {
 	a.Person.Phone = identity.NewSecret(r.text())
 	a.Person.Payout = payoutOf(&r)
 	details := r.text()
+	a.Relinked = Relinked{}
+	if at := r.varint(); at != 0 {
+		a.Relinked.At = time.UnixMicro(at).UTC()
+	}
+	a.Relinked.By, a.Relinked.Confirmed = r.text(), r.text()
 	n := r.uvarint()
 	a.Evidence = make(map[string]Evidence, min(n, 64))
 	for range n {

@@ -94,7 +94,8 @@ func (s *steps[T]) linkAccount(c *Case[T]) {
 	if payout.Holder.IsZero() {
 		payout.Holder = c.Applicant.Person.Name
 	}
-	c.Applicant.Person.Payout, c.rewrite = payout, true
+	c.Applicant.relink(payout, s.actor, s.at)
+	c.rewrite = true
 }
 
 // FireOrder says which cases of a wave to report about.

@@ -237,6 +237,10 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 		p.counts["no-account"]++
 		return nil
 	}
+	if why := p.engine.program.Payees.withheld(c.Applicant.Relinked, p.at); why != "" {
+		p.counts[why]++
+		return nil
+	}
 	if check := state.Check; check != nil {
 		verdict := p.decider.decide(c, check.At).Verdict
 		if verdict == eligibility.Ineligible {

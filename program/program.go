@@ -82,6 +82,8 @@ type Program[T any] struct {
 	Limits []Limit
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
+	// Payees are the rules for accounts that replace others.
+	Payees Payees
 	// Approvals say how many people approve a batch, by its total.
 	Approvals payment.Bands
 	// Guards and Effects are the agency's own, by the names in the table.

@@ -56,6 +56,7 @@ func testTable() program.Table {
 			{On: program.NotSelected, From: in("in_roll"), To: "out"},
 			{On: "buy", From: in("accepted"), To: "bought", Do: []program.Effect{{Name: "spend", Arg: "balance"}, {Name: "confirm-seat"}, {Name: "entitle", Arg: "cash"}}},
 			{On: "overdue", From: in("accepted"), To: "revoked", Do: []program.Effect{{Name: "lapse", Arg: "balance"}, {Name: "bar"}}},
+			{On: "relink", From: in("bought"), To: "bought"},
 			{On: "found", From: in("bought"), To: "revoked"},
 			{On: "finish", From: in("bought"), To: "done"},
 		},
@@ -136,12 +137,13 @@ func testPlan() *quota.Plan {
 // story runs the whole program on a store, each time from the beginning: what
 // was done before is not done again.
 type story struct {
-	store program.Store
-	now   time.Time
-	made  *rand.ChaCha8
-	chunk int
-	until int // the last day of the story; 0 for all of it
-	bands payment.Bands
+	store  program.Store
+	now    time.Time
+	made   *rand.ChaCha8
+	chunk  int
+	until  int // the last day of the story; 0 for all of it
+	bands  payment.Bands
+	payees program.Payees
 }
 
 func newStory(store program.Store) *story {
@@ -151,7 +153,7 @@ func newStory(store program.Store) *story {
 func (s *story) engine(t testing.TB) *program.Engine[details] {
 	t.Helper()
 	p := testProgram()
-	p.Approvals = s.bands
+	p.Approvals, p.Payees = s.bands, s.payees
 	e, err := s.engineOf(t, p)
 	require.NoError(t, err)
 	return e
