@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
@@ -30,8 +31,7 @@ func (e *Engine[T]) ApproveBatch(ctx context.Context, by By, number int64, diges
 		if b.State == BatchApproved && b.Total.Units > 0 {
 			posts := postings{}
 			posts.move(entitledAccount(b.Benefit), b.paying(), b.Total.Units)
-			c.Postings = posts.posting()
-			c.Postings[0].ID = "batch/" + b.name() + "/approve/" + batchName(b.Revision)
+			b.post(c, posts, "approve")
 		}
 		return nil
 	})
@@ -43,12 +43,15 @@ func (e *Engine[T]) ApproveBatch(ctx context.Context, by By, number int64, diges
 // with it: a file with another digest must never be sent for the batch. It is zero
 // where no file is sent.
 func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, file [32]byte) error {
-	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, file}}, number, fixed("submit"), func(b *Batch, _ *Change) error {
+	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, file}}, number, fixed("submit"), func(b *Batch, c *Change) error {
 		if err := b.apart(roleRelease, by); err != nil {
 			return err
 		}
 		b.sign(roleRelease, by)
 		b.File = file
+		posts := postings{}
+		e.program.Caps.released(b, calendar.DateOf(e.clock(), e.zone), posts)
+		b.post(c, posts, "release")
 		return nil
 	})
 }
@@ -67,6 +70,13 @@ func (e *Engine[T]) CloseBatch(ctx context.Context, by By, number int64) error {
 		return &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
 	}
 	return e.moveBatch(ctx, command{by, "batch.close", number}, number, fixed("close"), nil)
+}
+
+// post adds what was gathered to a change of the batch, once for each revision of it.
+func (b *Batch) post(c *Change, posts postings, what string) {
+	if c.Postings = posts.posting(); len(c.Postings) > 0 {
+		c.Postings[0].ID = "batch/" + b.name() + "/" + what + "/" + batchName(b.Revision)
+	}
 }
 
 func fixed(event batchEvent) func(*Batch) batchEvent {

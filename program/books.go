@@ -68,7 +68,7 @@ func line(account ledger.Account) string {
 	name := string(account)
 	keep := 2
 	switch class, _, _ := strings.Cut(name, "/"); class {
-	case "balance", "paying", "limit", "spent":
+	case "balance", "paying", "limit", "cap", "spent":
 	default:
 		return name
 	}

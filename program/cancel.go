@@ -22,7 +22,10 @@ func (e *Engine[T]) CancelBatch(ctx context.Context, by By, number int64, reason
 	if b.State != BatchCancelling && b.State != BatchCancelled {
 		cmd := command{by, "batch.cancel", []any{number, reason}}
 		if err := e.moveBatch(ctx, cmd, number, fixed("cancel"), func(b *Batch, c *Change) error {
-			return e.unreserve(ctx, b, c, "cancel")
+			posts := postings{}
+			err := e.unreserve(ctx, b, posts)
+			b.post(c, posts, "cancel")
+			return err
 		}); err != nil {
 			return nil, err
 		}
@@ -39,6 +42,7 @@ func (e *Engine[T]) cancelChunk(ctx context.Context, number int64, a ask) (chunk
 	}
 	now, moved := e.clock().UTC(), movedItems{Batch: number}
 	var rows []Row
+	posts := postings{}
 	for _, row := range found.Rows {
 		p := paymentOf(row)
 		if p.state == payment.Cancelled { // it was held back before
@@ -47,10 +51,11 @@ func (e *Engine[T]) cancelChunk(ctx context.Context, number int64, a ask) (chunk
 		if err := e.movePayment(&p, now, payment.Cancel); err != nil {
 			return chunk{}, err
 		}
+		e.program.Caps.dead(&p, posts)
 		rows = append(rows, p.row())
 		moved.add(string(p.state), p.item)
 	}
-	c := chunk{rows: rows, kind: "payments.cancelled", data: moved, counts: Counts{doneCount: int64(len(rows))}, next: next, last: next == nil}
+	c := chunk{rows: rows, posts: posts.posting(), kind: "payments.cancelled", data: moved, counts: Counts{doneCount: int64(len(rows))}, next: next, last: next == nil}
 	if !c.last {
 		return c, nil
 	}

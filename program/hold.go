@@ -84,8 +84,9 @@ func (e *Engine[T]) items(ctx context.Context, number int64, items []int64) ([]p
 }
 
 func (e *Engine[T]) holdBack(ctx context.Context, by By, b *Batch, items []int64, c *Change) error {
+	posts := postings{}
 	if b.signatures(roleApprove) > 0 {
-		if err := e.unreserve(ctx, b, c, "hold"); err != nil {
+		if err := e.unreserve(ctx, b, posts); err != nil {
 			return err
 		}
 		b.Signatures = slices.DeleteFunc(b.Signatures, func(s payment.Signature) bool { return s.Role == roleApprove })
@@ -100,24 +101,23 @@ func (e *Engine[T]) holdBack(ctx context.Context, by By, b *Batch, items []int64
 			return err
 		}
 		p.code = string(markHeld)
+		e.program.Caps.dead(p, posts)
 		c.Rows = append(c.Rows, p.row())
 	}
+	b.post(c, posts, "hold")
 	b.Revision++
 	b.sign(roleHold, by)
 	return nil
 }
 
 // unreserve gives back what is reserved for a batch of which nothing was submitted.
-func (e *Engine[T]) unreserve(ctx context.Context, b *Batch, c *Change, why string) error {
+func (e *Engine[T]) unreserve(ctx context.Context, b *Batch, posts postings) error {
 	left, err := e.store.Balances(ctx, b.paying())
 	if err != nil {
 		return err
 	}
 	if left[0].Posted > 0 {
-		posts := postings{}
 		posts.move(b.paying(), entitledAccount(b.Benefit), left[0].Posted)
-		c.Postings = posts.posting()
-		c.Postings[0].ID = "batch/" + b.name() + "/" + why + "/" + batchName(b.Revision)
 	}
 	return nil
 }

@@ -221,6 +221,7 @@ func (s *payments[T]) take(p *paymentRow, answer payment.Answer, promised paymen
 	if out.Event == payment.Reject {
 		p.code = answer.Code
 		posts.move(payingAccount(p.key.benefit, p.batch), entitledAccount(p.key.benefit), p.amount.Units)
+		s.engine.program.Caps.dead(p, posts)
 	}
 	s.touch(p)
 	return string(p.state), nil

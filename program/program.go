@@ -82,6 +82,8 @@ type Program[T any] struct {
 	Limits []Limit
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
+	// Caps limit what is paid to a person, and in a day.
+	Caps PaymentCaps
 	// Payees are the rules for accounts that replace others.
 	Payees Payees
 	// Approvals say how many people approve a batch, by its total.
@@ -183,6 +185,7 @@ func (p *Program[T]) faults() Faults {
 	if _, err := calendar.Zone(p.Zone); err != nil {
 		add("Zone", "is not a known zone")
 	}
+	p.Caps.faults(add)
 	if err := p.Approvals.Validate(); err != nil {
 		f = append(f, err)
 	}

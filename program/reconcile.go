@@ -237,6 +237,9 @@ func (m *matcher[T]) carryOut(class payment.Class, p *paymentRow, line payment.L
 		return err
 	}
 	m.posts.move(from, to, p.amount.Units)
+	if event == payment.Return {
+		m.engine.program.Caps.dead(p, m.posts)
+	}
 	m.counts[string(p.state)]++
 	m.counts[string(p.state)+"_amount"] += p.amount.Units
 	m.touch(p)

@@ -188,6 +188,7 @@ func (e *Engine[T]) resolve(p *paymentRow, b *Batch, order Resolve, posts postin
 	case NeverPaid:
 		p.state = p.with(b.State)
 		posts.move(b.paying(), entitledAccount(b.Benefit), p.amount.Units)
+		e.program.Caps.dead(p, posts)
 		return e.movePayment(p, now, payment.Reject)
 	}
 	p.state = p.with(b.State)

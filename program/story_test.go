@@ -144,6 +144,7 @@ type story struct {
 	until  int // the last day of the story; 0 for all of it
 	bands  payment.Bands
 	payees program.Payees
+	caps   program.PaymentCaps
 }
 
 func newStory(store program.Store) *story {
@@ -153,7 +154,7 @@ func newStory(store program.Store) *story {
 func (s *story) engine(t testing.TB) *program.Engine[details] {
 	t.Helper()
 	p := testProgram()
-	p.Approvals, p.Payees = s.bands, s.payees
+	p.Approvals, p.Payees, p.Caps = s.bands, s.payees, s.caps
 	e, err := s.engineOf(t, p)
 	require.NoError(t, err)
 	return e
