@@ -7,6 +7,7 @@ require (
 	github.com/gelombang/gelombang v0.0.0
 	github.com/google/cel-go v0.26.1
 	github.com/looplab/fsm v1.0.3
+	github.com/moov-io/iso20022 v0.2.1
 	github.com/open-policy-agent/opa v1.5.1
 	github.com/qmuntal/stateless v1.7.2
 )
