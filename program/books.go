@@ -12,6 +12,7 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/ledger"
+	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
 // Balance is one line of a trial balance.
@@ -154,4 +155,130 @@ func (e *Engine[T]) ReturnFunds(ctx context.Context, by By, year int, amount pay
 		{Account: ledger.Account("budget/returned/" + strconv.Itoa(year)), Amount: amount.Units, Bounds: ledger.AtLeast(0)},
 	}}}}, "funds-returned", map[string]any{"year": year, "units": amount.Units, "currency": amount.Currency})
 	return err
+}
+
+// Movement is one leg of a posting on an account.
+type Movement struct {
+	Posting string
+	At      time.Time
+	Units   int64
+}
+
+// AccountStatement is what was posted to one account of the ledger in a time.
+type AccountStatement struct {
+	Opening, Closing int64
+	// Movements are in the order of time.
+	Movements []Movement
+}
+
+func (s *AccountStatement) add(m Movement, from, before time.Time) {
+	switch {
+	case !m.At.Before(before):
+		return
+	case m.At.Before(from):
+		s.Opening += m.Units
+	default:
+		s.Movements = append(s.Movements, m)
+	}
+	s.Closing += m.Units
+}
+
+// AccountStatement tells what was posted to an account from one instant until before
+// another. Reservations are not in it. It reads every posting.
+func (e *Engine[T]) AccountStatement(ctx context.Context, account ledger.Account, from, before time.Time) (AccountStatement, error) {
+	var s AccountStatement
+	pending, posted := map[string]int64{}, map[string]Movement{}
+	err := e.eachPosting(ctx, func(p ledger.Posting, at time.Time) error {
+		var units int64
+		for _, l := range p.Legs {
+			if l.Account == account {
+				units += l.Amount
+			}
+		}
+		switch {
+		case p.Kind == ledger.Post:
+			posted[p.Of] = Movement{Posting: p.ID, At: at}
+		case units == 0:
+		case p.Kind == ledger.Pending:
+			pending[p.ID] = units
+		case p.Kind == ledger.Direct:
+			s.add(Movement{p.ID, at, units}, from, before)
+		}
+		return nil
+	})
+	for id, units := range pending {
+		if m, ok := posted[id]; ok {
+			m.Units = units
+			s.add(m, from, before)
+		}
+	}
+	slices.SortFunc(s.Movements, func(a, b Movement) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Posting, b.Posting)) })
+	return s, err
+}
+
+// OpenItem is a payment that somebody must act on.
+type OpenItem struct {
+	Batch, Item int64
+	State       payment.State
+	Amount      payment.Money
+	// Owner is who must act next: the partner while an answer or a statement is
+	// awaited, an officer where only people can resolve it.
+	Owner lifecycle.Party
+	// Why is "in-transit", "unknown", "blocked", "held", or "proposed" where one
+	// person has proposed a resolution.
+	Why string
+	// Since is when the payment came to be so.
+	Since time.Time
+}
+
+// OpenItems gives every payment of the batches that were released of which the outcome
+// is open, and every one that is blocked or held back, in order. What is in transit
+// and what the bank's account shows make up the difference between the books.
+func (e *Engine[T]) OpenItems(ctx context.Context, each func(OpenItem) error) error {
+	batches := map[int64]BatchState{}
+	var after Cursor
+	for {
+		rows, next, err := e.store.Page(ctx, Scan{Table: TablePayments, After: after, Limit: e.chunk})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows.Rows {
+			p := paymentOf(row)
+			if _, known := batches[p.batch]; !known {
+				b, err := e.Batch(ctx, p.batch)
+				if err != nil {
+					return err
+				}
+				batches[p.batch] = b.State
+			}
+			item := OpenItem{Batch: p.batch, Item: p.item, State: p.with(batches[p.batch]), Amount: p.amount, Since: p.changed}
+			if !item.open(&p) {
+				continue
+			}
+			if err := each(item); err != nil {
+				return err
+			}
+		}
+		if after = next; next == nil {
+			return nil
+		}
+	}
+}
+
+func (o *OpenItem) open(p *paymentRow) bool {
+	_, asked := p.asked()
+	o.Owner = lifecycle.Officer
+	switch {
+	case asked:
+		o.Why = "proposed"
+	case p.mark().stops():
+		o.Why = string(p.mark())
+	case o.State == payment.Unknown:
+		o.Why = string(payment.Unknown)
+	case o.State == payment.Submitted, o.State == payment.Accepted:
+		o.Why, o.Owner = "in-transit", lifecycle.Partner
+	default:
+		return false
+	}
+	return true
 }

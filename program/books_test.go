@@ -112,3 +112,88 @@ func TestFundsGoBackToTheTreasury(t *testing.T) {
 	require.ErrorAs(t, e.ReturnFunds(ctx, actor("treasurer"), 2020, money(0)), &field)
 	s.verify(t)
 }
+
+// An account's statement begins where the one before ended, and ends at the balance.
+func TestAccountStatement(t *testing.T) {
+	s := newStory(memstore.New())
+	require.NoError(t, s.run(t))
+	e, ctx := s.engine(t), t.Context()
+	for _, account := range []ledger.Account{"budget/available", "entitled/cash", "bank/treasury", "nobody's"} {
+		closing, moved := int64(0), 0
+		from := time.Time{}
+		for _, until := range []time.Time{day(5), day(20), day(21), day(60)} {
+			st, err := e.AccountStatement(ctx, account, from, until)
+			require.NoError(t, err)
+			require.Equal(t, closing, st.Opening)
+			sum := st.Opening
+			for i, m := range st.Movements {
+				require.False(t, m.At.Before(from) || !m.At.Before(until))
+				require.True(t, i == 0 || !m.At.Before(st.Movements[i-1].At))
+				sum += m.Units
+			}
+			require.Equal(t, sum, st.Closing)
+			closing, from, moved = st.Closing, until, moved+len(st.Movements)
+		}
+		held, err := s.store.Balances(ctx, account)
+		require.NoError(t, err)
+		require.Equal(t, held[0].Posted, closing, account)
+		require.Equal(t, account != "nobody's", moved > 0)
+	}
+}
+
+// A reservation counts when it is carried out, not before.
+func TestAReservationIsNotOnAStatement(t *testing.T) {
+	s := newStory(memstore.New())
+	e, ctx := s.engine(t), t.Context()
+	legs := []ledger.Leg{{Account: "own/a", Amount: -7, Bounds: ledger.Free()}, {Account: "own/b", Amount: 7, Bounds: ledger.Free()}}
+	for i, p := range []ledger.Posting{{ID: "p2", Kind: ledger.Pending, Legs: legs}, {ID: "p1", Kind: ledger.Post, Of: "p2"}, {ID: "p3", Kind: ledger.Pending, Legs: legs}} {
+		outcomes, err := s.store.Apply(ctx, []program.Change{{At: day(i + 1), Postings: []ledger.Posting{p}}})
+		require.NoError(t, err)
+		require.NoError(t, outcomes[0].Refusal)
+	}
+	st, err := e.AccountStatement(ctx, "own/b", day(1), day(9))
+	require.NoError(t, err)
+	require.Equal(t, program.AccountStatement{Closing: 7, Movements: []program.Movement{{Posting: "p1", At: day(2), Units: 7}}}, st)
+}
+
+// Every payment that is open has somebody who must act, and an age.
+func TestOpenItems(t *testing.T) {
+	s, e, b := prepared(t, nil)
+	ctx := t.Context()
+	items := func() map[int64]string {
+		all := map[int64]string{}
+		require.NoError(t, e.OpenItems(ctx, func(o program.OpenItem) error {
+			require.False(t, o.Since.IsZero())
+			require.Positive(t, o.Amount.Units)
+			all[o.Item] = o.Why + " " + string(o.Owner)
+			return nil
+		}))
+		return all
+	}
+	require.Empty(t, items(), "nothing has left")
+	_, err := e.HoldPayments(ctx, actor("auditor"), 1, []int64{1}, "a letter")
+	require.NoError(t, err)
+	require.Equal(t, map[int64]string{1: "held officer"}, items())
+	b, err = e.Batch(ctx, 1)
+	require.NoError(t, err)
+	require.NoError(t, e.ApproveBatch(ctx, actor("approver"), 1, b.Digest))
+	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+	all := items()
+	require.Len(t, all, int(b.Count)+1)
+	require.Equal(t, "in-transit partner", all[2])
+	_, err = e.Resolve(ctx, actor("one"), program.Resolve{Batch: 1, Item: 2, As: program.NeverPaid, Evidence: "letter 1"})
+	require.NoError(t, err)
+	var third string
+	require.NoError(t, e.WriteBatch(ctx, 1, func(o program.Order) error {
+		if third == "" && strings.HasPrefix(o.Reference, "B1I3G") {
+			third = o.Reference
+		}
+		return nil
+	}))
+	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{Digest: [32]byte{1}, Each: each([]payment.Answer{{Reference: third, Standing: payment.Unclear}})})
+	require.NoError(t, err)
+	all = items()
+	require.Equal(t, "proposed officer", all[2])
+	require.Equal(t, "unknown officer", all[3])
+	s.verify(t)
+}
