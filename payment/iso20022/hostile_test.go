@@ -83,14 +83,15 @@ func TestFilesWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// A hundred thousand orders with names of every kind make a valid file. A name that a
+// A hundred thousand orders with names of every kind make a valid file of the newer
+// version, fewer one of the older. A name that a
 // bank cannot take is refused, and never cut or left out.
 func TestHostileNamesMakeAValidFile(t *testing.T) {
 	if _, err := exec.LookPath("xmllint"); err != nil {
 		t.Skip("xmllint is not installed: files are not validated against their schemas")
 	}
 	pool := []rune("abc ABC 012 .,-'\"&<>/\\%$#@!*=~`^[]{}|;:?+()_éüñßøæłşğıçčžđþœŐűÅ\t\n\u00a0\u200b\u202e王م")
-	for _, version := range []Version{Pain001V03, Pain001V09} {
+	for version, n := range map[Version]int{Pain001V03: 10_000, Pain001V09: 100_000} {
 		r := rand.New(rand.NewPCG(7, uint64(len(version))))
 		cmd := exec.Command("xmllint", "--nonet", "--noout", "--stream", "--schema", "testdata/xsd/"+string(version)+".xsd", "-")
 		var said bytes.Buffer
@@ -98,8 +99,7 @@ func TestHostileNamesMakeAValidFile(t *testing.T) {
 		in, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		const n = 100_000
-		p, err := NewPain001Writer(in, version, header(n))
+		p, err := NewPain001Writer(in, version, header(int64(n)))
 		require.NoError(t, err)
 		refused := 0
 		for i := range n {
