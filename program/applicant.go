@@ -66,8 +66,8 @@ type Applicant[T any] struct {
 	Household  uuid.UUID
 	Registered time.Time
 	State      ApplicantState
-	// Relinked tells of the last change of the payout account.
-	Relinked Relinked
+	// Account is what is known of the payout account.
+	Account AccountTrust
 
 	version int64
 	sealed  []byte
@@ -115,11 +115,7 @@ func (a *Applicant[T]) encode() ([]byte, error) {
 	} {
 		b = appendText(b, s)
 	}
-	var relinked int64
-	if !a.Relinked.At.IsZero() {
-		relinked = a.Relinked.At.UnixMicro()
-	}
-	b = appendText(appendText(binary.AppendVarint(b, relinked), a.Relinked.By), a.Relinked.Confirmed)
+	b = a.Account.append(b)
 	b = binary.AppendUvarint(b, uint64(len(a.Evidence)))
 	for _, fact := range sortedKeys(a.Evidence) {
 		e := a.Evidence[fact]
@@ -148,11 +144,7 @@ func (a *Applicant[T]) decode(b []byte) error {
 	a.Person.Phone = identity.NewSecret(r.text())
 	a.Person.Payout = payoutOf(&r)
 	details := r.text()
-	a.Relinked = Relinked{}
-	if at := r.varint(); at != 0 {
-		a.Relinked.At = time.UnixMicro(at).UTC()
-	}
-	a.Relinked.By, a.Relinked.Confirmed = r.text(), r.text()
+	a.Account = trustOf(&r)
 	n := r.uvarint()
 	a.Evidence = make(map[string]Evidence, min(n, 64))
 	for range n {
@@ -178,6 +170,39 @@ func (a *Applicant[T]) decode(b []byte) error {
 		return errors.New("program: sealed applicant: the details do not fit the agency's type")
 	}
 	return nil
+}
+
+func (t *AccountTrust) append(b []byte) []byte {
+	b = appendText(appendMoment(b, t.Replaced), t.ReplacedBy)
+	b = appendText(appendMoment(b, t.Checked), t.CheckedBy)
+	exists := byte(0)
+	if t.Exists {
+		exists = 1
+	}
+	return appendText(binary.AppendVarint(append(b, exists), int64(t.Score)), t.Confirmed)
+}
+
+func trustOf(r *textReader) AccountTrust {
+	t := AccountTrust{Replaced: r.moment(), ReplacedBy: r.text(), Checked: r.moment(), CheckedBy: r.text()}
+	t.Exists = r.byte() == 1
+	t.Score = int(r.varint())
+	t.Confirmed = r.text()
+	return t
+}
+
+func appendMoment(b []byte, at time.Time) []byte {
+	if at.IsZero() {
+		return binary.AppendVarint(b, 0)
+	}
+	return binary.AppendVarint(b, at.UnixMicro())
+}
+
+// moment reads what appendMoment wrote.
+func (r *textReader) moment() time.Time {
+	if at := r.varint(); at != 0 {
+		return time.UnixMicro(at).UTC()
+	}
+	return time.Time{}
 }
 
 func payoutOf(r *textReader) Payout {

@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,34 +10,54 @@ import (
 	"github.com/gelombang/gelombang/payment"
 )
 
-// Payees are the program's rules for accounts that replace others. A payee's first
-// account is paid to at once; a stolen case shows in a changed one.
+// Payees are the program's rules for the accounts that it pays to.
 type Payees struct {
-	// Cooling is how long nothing is paid to an account after it replaced another.
+	// Cooling is how long nothing is paid to an account after it replaced another. A
+	// payee's first account is paid to at once: a stolen case shows in a changed one.
 	Cooling time.Duration
 	// SecondLook says that an account that replaced another is paid to only after
 	// somebody has confirmed it who did not report the change (ConfirmAccount).
 	SecondLook bool
+	// LeastScore, 1 to 1000, says that an account is paid to only after its provider
+	// was asked (CheckAccounts), if the holder's name is at least so much like the
+	// applicant's (identity.Name.Similarity), or somebody has confirmed it. Zero: no
+	// provider is asked.
+	LeastScore int
 }
 
-// Relinked tells of the last change of a payout account.
-type Relinked struct {
-	// At is when the account replaced another; zero if it is the first.
-	At time.Time
-	// By is who reported it, and Confirmed who confirmed it; empty if nobody did.
-	By, Confirmed string
+// AccountTrust is what is known of the payout account that an applicant has now.
+type AccountTrust struct {
+	// Replaced is when the account took the place of another, and ReplacedBy who
+	// reported it; zero for the first account.
+	Replaced   time.Time
+	ReplacedBy string
+	// Checked is when the provider named CheckedBy was asked; zero if it was not.
+	Checked   time.Time
+	CheckedBy string
+	// Exists says that the provider knows the account and that it can receive.
+	Exists bool
+	// Score is how much the holder's name is like the applicant's, 0 to 1000; -1 if
+	// the provider gave no name.
+	Score int
+	// Confirmed is who has looked at the account; empty if nobody did.
+	Confirmed string
 }
 
-// withheld says why nothing is paid to the applicant's account now; empty if nothing
-// is in the way.
-func (p Payees) withheld(r Relinked, now time.Time) string {
+// withheld says why nothing is paid to an account now; empty if nothing is in the way.
+func (p Payees) withheld(t AccountTrust, now time.Time) string {
 	switch {
-	case r.At.IsZero():
-		return ""
-	case now.Before(r.At.Add(p.Cooling)):
+	case !t.Replaced.IsZero() && now.Before(t.Replaced.Add(p.Cooling)):
 		return "cooling"
-	case p.SecondLook && r.Confirmed == "":
+	case p.SecondLook && !t.Replaced.IsZero() && t.Confirmed == "":
 		return "second-look"
+	case p.LeastScore == 0:
+		return ""
+	case t.Checked.IsZero():
+		return "account-unchecked"
+	case !t.Exists:
+		return "account-unknown"
+	case t.Score < p.LeastScore && t.Confirmed == "":
+		return "name-mismatch"
 	}
 	return ""
 }
@@ -45,17 +66,21 @@ func (p Payees) withheld(r Relinked, now time.Time) string {
 // nothing but the holder's name.
 func (a *Applicant[T]) relink(payout Payout, actor string, at time.Time) {
 	before := a.Person.Payout
-	same := before.Provider == payout.Provider && before.Account.Equal(payout.Account)
-	if !before.Account.IsZero() && !same {
-		a.Relinked = Relinked{At: at, By: actor}
-	}
 	a.Person.Payout = payout
+	if before.Provider == payout.Provider && before.Account.Equal(payout.Account) {
+		return
+	}
+	a.Account = AccountTrust{}
+	if !before.Account.IsZero() {
+		a.Account = AccountTrust{Replaced: at, ReplacedBy: actor}
+	}
 }
 
-// ConfirmAccount confirms that the account that an applicant has now, in place of
-// another, is the payee's own: somebody has looked who did not report the change
-// (*payment.SameHandsError). Evidence names what was seen, not its text. Without a
-// change there is nothing to confirm: that is a *StateError.
+// ConfirmAccount confirms that the account that an applicant has now is the payee's
+// own, where it replaced another, or where its holder's name is not the applicant's:
+// somebody has looked who did not report the change (*payment.SameHandsError). Evidence
+// names what was seen, not its text. Where there is nothing to confirm it is a
+// *StateError.
 func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UUID, evidence string) error {
 	if evidence == "" {
 		return &FieldError{"evidence", "is missing"}
@@ -68,14 +93,18 @@ func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UU
 	if err != nil {
 		return err
 	}
-	if a.Relinked.At.IsZero() || a.Relinked.Confirmed != "" {
-		return &StateError{What: "applicant " + applicant.String(), State: "account not changed since it was seen", Event: "confirm"}
+	t := &a.Account
+	mismatch := !t.Checked.IsZero() && t.Exists && t.Score < e.program.Payees.LeastScore
+	if t.Confirmed != "" || t.Replaced.IsZero() && !mismatch {
+		return &StateError{What: "account of applicant " + applicant.String(), State: "not in doubt", Event: "confirm"}
 	}
-	if err := payment.Separate(payment.Signature{Role: "report", Actor: a.Relinked.By},
-		payment.Signature{Role: "confirm", Actor: by.Actor, OnBehalf: by.OnBehalf}); err != nil {
-		return err
+	second := payment.Signature{Role: "confirm", Actor: by.Actor, OnBehalf: by.OnBehalf}
+	if !t.Replaced.IsZero() {
+		if err := payment.Separate(payment.Signature{Role: "report", Actor: t.ReplacedBy}, second); err != nil {
+			return err
+		}
 	}
-	a.Relinked.Confirmed = by.Actor
+	t.Confirmed = by.Actor
 	row, err := e.applicantRow(&a)
 	if err != nil {
 		return err
@@ -83,3 +112,84 @@ func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UU
 	_, err = e.carryOut(ctx, cmd, Change{Home: applicant, Rows: []Row{row}}, "account.confirmed", map[string]any{"applicant": applicant, "evidence": evidence})
 	return err
 }
+
+// CheckAccounts asks the providers about the payout accounts of a wave's cases in the
+// given states, as a job, and keeps what they say as evidence: whether the account
+// exists, and how much its holder's name is like the applicant's. Accounts that were
+// checked before, and those without a channel, are left. A provider that does not
+// answer leaves the account unchecked, counted under "unanswered": another job asks
+// again. No name is kept or shown.
+func (e *Engine[T]) CheckAccounts(ctx context.Context, by By, job string, wave int64, states []State, channels Channels) (Counts, error) {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return nil, err
+	}
+	pages := e.casesAhead(&w, states, e.openPeople)
+	defer pages.stop()
+	return e.runJob(ctx, by, job, "check-accounts", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+		cases, next, err := pages.get(ctx, ask)
+		if err != nil {
+			return chunk{}, err
+		}
+		out := chunk{kind: "accounts.checked", next: next, last: next == nil, counts: Counts{doneCount: int64(len(cases))}}
+		said := e.resolveAll(ctx, cases, channels)
+		if err := ctx.Err(); err != nil {
+			return chunk{}, err
+		}
+		var ids []string
+		for i, c := range cases {
+			out.counts[said[i]]++
+			if said[i] != "checked" {
+				continue
+			}
+			row, err := e.applicantRow(&c.Applicant)
+			if err != nil {
+				return chunk{}, err
+			}
+			out.rows, ids = append(out.rows, row), append(ids, shortID(c.Applicant.ID))
+		}
+		out.data = map[string]any{"applicants": ids}
+		return out, nil
+	})
+}
+
+// resolveAll asks about the accounts of cases, several at once, and says of each what
+// became of it.
+func (e *Engine[T]) resolveAll(ctx context.Context, cases []*Case[T], channels Channels) []string {
+	said, now := make([]string, len(cases)), e.clock().UTC()
+	var wait sync.WaitGroup
+	parallel := max(1, channels.Parallel)
+	for part := range parallel {
+		wait.Go(func() {
+			from, to := share(len(cases), part, parallel)
+			for i := from; i < to && ctx.Err() == nil; i++ {
+				said[i] = resolveOne(ctx, &cases[i].Applicant, channels, now)
+			}
+		})
+	}
+	wait.Wait()
+	return said
+}
+
+func resolveOne[T any](ctx context.Context, a *Applicant[T], channels Channels, now time.Time) string {
+	payout := a.Person.Payout
+	provider := channels.Providers[payout.Provider]
+	switch {
+	case payout.Account.IsZero():
+		return "no-account"
+	case !a.Account.Checked.IsZero():
+		return "checked-before"
+	case provider == nil:
+		return "no-channel"
+	}
+	found, err := provider.Resolve(ctx, payment.Account{Institution: payout.Provider, Number: payout.Account, Holder: payout.Holder})
+	if err != nil {
+		return "unanswered"
+	}
+	a.Account.Checked, a.Account.CheckedBy, a.Account.Exists, a.Account.Score = now, payout.Provider, found.Exists, -1
+	if !found.Holder.IsZero() {
+		a.Account.Score = found.Holder.Similarity(a.Person.Name)
+	}
+	return "checked"
+}
+

@@ -1,6 +1,10 @@
 package program_test
 
 import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +76,94 @@ func TestAChangedAccountRestsAndIsSeenTwice(t *testing.T) {
 	relink(payees[0], "account-newest")
 	after, err := e.Applicant(ctx, payees[0])
 	require.NoError(t, err)
-	require.Equal(t, program.Relinked{At: s.now, By: "desk"}, after.Relinked, "a new change is not confirmed")
+	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: "desk"}, after.Account, "a new change is not confirmed")
+	s.verify(t)
+}
+
+// bankOf knows accounts by their numbers; the others do not exist, and "silent" has no
+// answer.
+type bankOf struct {
+	payment.Provider
+	holders map[string]string
+	asked   atomic.Int64
+}
+
+func (b *bankOf) Resolve(_ context.Context, to payment.Account) (payment.Resolution, error) {
+	b.asked.Add(1)
+	holder, ok := b.holders[to.Number.Reveal()]
+	if holder == "silent" {
+		return payment.Resolution{}, errors.New("the bank does not answer")
+	}
+	return payment.Resolution{Exists: ok, Holder: identity.NewName(holder)}, nil
+}
+
+// An account is paid to only if its bank knows it and its holder has the payee's name,
+// or somebody has looked.
+func TestAccountsAreCheckedWithTheirBanks(t *testing.T) {
+	s := newStory(memstore.New())
+	s.payees = program.Payees{LeastScore: 800}
+	s.until = 19
+	require.NoError(t, s.run(t))
+	s.now = day(20)
+	ctx, e := t.Context(), s.engine(t)
+	rows, _, err := s.store.Page(ctx, program.Scan{Table: program.TableEntitlements, Equal: []any{"cash", int64(1)}, Limit: 100})
+	require.NoError(t, err)
+	require.Greater(t, len(rows.Rows), 4)
+	bank := &bankOf{holders: map[string]string{}}
+	var payees []program.Applicant[details]
+	for i, row := range rows.Rows {
+		a, err := e.Applicant(ctx, uuid.UUID(row.Values[3].([]byte)))
+		require.NoError(t, err)
+		payees = append(payees, a)
+		number, name := a.Person.Payout.Account.Reveal(), a.Person.Name.Reveal()
+		switch i {
+		case 0: // no such account
+		case 1:
+			bank.holders[number] = "Somebody Else"
+		case 2:
+			bank.holders[number] = "silent"
+		case 3:
+			bank.holders[number] = "" // the bank gives no name
+		default:
+			bank.holders[number] = strings.ToUpper(name)
+		}
+	}
+	order := program.BatchOrder{Number: 1, Wave: 1, Benefit: "cash", Instalment: 1}
+	counts, err := e.PrepareBatch(ctx, actor("preparer"), order)
+	require.NoError(t, err)
+	require.Equal(t, int64(len(payees)), counts["account-unchecked"], "nobody was asked")
+
+	channels := program.Channels{Providers: map[string]payment.Provider{"BANK": bank}, Parallel: 3}
+	counts, err = e.CheckAccounts(ctx, actor("clerk"), "check 1", 1, []program.State{"bought"}, channels)
+	require.NoError(t, err)
+	require.Equal(t, program.Counts{"done": counts["done"], "checked": counts["done"] - 1, "unanswered": 1}, counts)
+	asked := bank.asked.Load()
+	counts, err = e.CheckAccounts(ctx, actor("clerk"), "check 2", 1, []program.State{"bought"}, channels)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), counts["unanswered"])
+	require.Equal(t, asked+1, bank.asked.Load(), "only the one without an answer is asked about again")
+
+	order.Number = 2
+	counts, err = e.PrepareBatch(ctx, actor("preparer"), order)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), counts["account-unknown"])
+	require.Equal(t, int64(2), counts["name-mismatch"])
+	require.Equal(t, int64(1), counts["account-unchecked"])
+	require.Equal(t, int64(len(payees)-4), counts["payments"])
+
+	var state *program.StateError
+	require.ErrorAs(t, e.ConfirmAccount(ctx, actor("officer"), payees[0].ID, "a letter"), &state, "nobody can confirm what does not exist")
+	require.NoError(t, e.ConfirmAccount(ctx, actor("officer"), payees[1].ID, "passbook of the spouse"))
+	order.Number = 3
+	counts, err = e.PrepareBatch(ctx, actor("preparer"), order)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), counts["payments"])
+
+	// Another account is not known, whatever was known of the one before.
+	report := program.Report{Event: "relink", Account: &program.Payout{Provider: "BANK", Account: identity.NewSecret("another")}}
+	require.NoError(t, e.Fire(ctx, actor("desk"), 1, payees[4].ID, report))
+	again, err := e.Applicant(ctx, payees[4].ID)
+	require.NoError(t, err)
+	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: "desk"}, again.Account)
 	s.verify(t)
 }

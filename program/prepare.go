@@ -237,7 +237,7 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 		p.counts["no-account"]++
 		return nil
 	}
-	if why := p.engine.program.Payees.withheld(c.Applicant.Relinked, p.at); why != "" {
+	if why := p.engine.program.Payees.withheld(c.Applicant.Account, p.at); why != "" {
 		p.counts[why]++
 		return nil
 	}

@@ -186,6 +186,9 @@ func (p *Program[T]) faults() Faults {
 		add("Zone", "is not a known zone")
 	}
 	p.Caps.faults(add)
+	if p.Payees.Cooling < 0 || p.Payees.LeastScore < 0 || p.Payees.LeastScore > 1000 {
+		add("Payees", "has a cooling period of zero or more and a score from 0 to 1000")
+	}
 	if err := p.Approvals.Validate(); err != nil {
 		f = append(f, err)
 	}
