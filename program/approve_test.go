@@ -218,6 +218,7 @@ func TestTwoPeopleResolveWhatNobodyAnswersFor(t *testing.T) {
 	for _, wrong := range []program.Resolve{
 		{Batch: 1, Item: 2, As: program.NeverPaid},
 		{Batch: 1, Item: 2, As: program.WasPaid, Evidence: "x"},
+		{Batch: 1, Item: 2, As: program.WasPaid, Account: "tresury", Evidence: "x"},
 		{Batch: 1, Item: 2, As: "lost", Evidence: "x"},
 	} {
 		_, err = e.Resolve(ctx, actor("one"), wrong)

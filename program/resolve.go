@@ -116,30 +116,23 @@ func (e *Engine[T]) Resolve(ctx context.Context, by By, order Resolve) (done boo
 	if err != nil {
 		return false, err
 	}
+	if order.As == WasPaid {
+		books, err := e.store.Balances(ctx, openedAccount(order.Account), bankAccount(order.Account))
+		if err != nil {
+			return false, err
+		}
+		if books[0].Posted == 0 && books[1].Posted == 0 {
+			return false, &FieldError{"Resolve.Account", "has no statement"}
+		}
+	}
 	p := &found[0]
 	if err := order.allowed(p, p.with(b.State)); err != nil {
 		return false, err
 	}
-	second := payment.Signature{Role: "confirm", Actor: by.Actor, OnBehalf: by.OnBehalf}
-	asked, ok := p.asked()
-	kind := "payment.resolved"
 	posts := postings{}
-	switch {
-	case ok && asked.As == order.As && asked.Account == order.Account:
-		if err := payment.Separate(asked.By, second); err != nil {
-			return false, err
-		}
-		if err := e.resolve(p, &b, order, posts); err != nil {
-			return false, err
-		}
-		done = true
-	default:
-		second.Role = "propose"
-		text, err := json.Marshal(proposal{As: order.As, Account: order.Account, By: second, Was: string(p.mark())})
-		if err != nil {
-			return false, err
-		}
-		p.code, kind = proposed+string(text), "payment.proposed"
+	hand, done, err := e.word(by, p, &b, order, posts)
+	if err != nil {
+		return false, err
 	}
 	c := Change{Rows: []Row{p.row()}, Postings: posts.posting()}
 	if len(c.Postings) > 0 {
@@ -149,10 +142,27 @@ func (e *Engine[T]) Resolve(ctx context.Context, by By, order Resolve) (done boo
 		}
 		c.Postings[0].ID = "resolve/" + id.String()
 	}
+	kind := map[bool]string{false: "payment.proposed", true: "payment.resolved"}[done]
 	_, err = e.carryOut(ctx, cmd, c, kind, map[string]any{
-		"batch": order.Batch, "item": order.Item, "as": order.As, "evidence": order.Evidence, "account": order.Account, "by": second, "state": p.state,
+		"batch": order.Batch, "item": order.Item, "as": order.As, "evidence": order.Evidence, "account": order.Account, "by": hand, "state": p.state,
 	})
 	return done && err == nil, err
+}
+
+// word takes one person's word: the second one that agrees carries it out, any other
+// is a proposal.
+func (e *Engine[T]) word(by By, p *paymentRow, b *Batch, order Resolve, posts postings) (payment.Signature, bool, error) {
+	hand := payment.Signature{Role: "confirm", Actor: by.Actor, OnBehalf: by.OnBehalf}
+	if asked, ok := p.asked(); ok && asked.As == order.As && asked.Account == order.Account {
+		if err := payment.Separate(asked.By, hand); err != nil {
+			return hand, false, err
+		}
+		return hand, true, e.resolve(p, b, order, posts)
+	}
+	hand.Role = "propose"
+	text, err := json.Marshal(proposal{As: order.As, Account: order.Account, By: hand, Was: string(p.mark())})
+	p.code = proposed + string(text)
+	return hand, false, err
 }
 
 // allowed reports whether a payment in a state can be resolved so.
