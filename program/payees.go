@@ -192,4 +192,3 @@ func resolveOne[T any](ctx context.Context, a *Applicant[T], channels Channels, 
 	}
 	return "checked"
 }
-
