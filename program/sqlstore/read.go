@@ -260,13 +260,45 @@ func (s *Store) Balances(ctx context.Context, accounts ...ledger.Account) ([]led
 		return balances, nil
 	}
 	err := s.read(ctx, func(r reader) error {
-		return s.dialect.balances(r, names, func(name string, b ledger.Balance) {
+		if err := s.dialect.balances(r, names, func(name string, b ledger.Balance) {
 			for _, i := range places[name] {
 				balances[i] = b
+			}
+		}); err != nil {
+			return err
+		}
+		return s.withoutExpired(r, func(m ledger.Movement) {
+			for _, i := range places[string(m.Account)] {
+				balances[i], _ = m.On(balances[i])
 			}
 		})
 	})
 	return balances, err
+}
+
+// withoutExpired gives the movements that the next change will make: what has expired
+// holds nothing, whether or not somebody has written since.
+func (s *Store) withoutExpired(r reader, each func(ledger.Movement)) error {
+	query, args := s.expired("legs")
+	rows, err := r.again(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		legs, err := ledger.ParseLegs(data)
+		if err != nil {
+			return err
+		}
+		for _, m := range (ledger.Posting{Kind: ledger.Void}).Movements(legs) {
+			each(m)
+		}
+	}
+	return rows.Err()
 }
 
 func scanBalances(rows *sql.Rows, each func(name string, b ledger.Balance)) error {

@@ -195,7 +195,7 @@ func TestSeatHistoriesAreLinearizable(t *testing.T) {
 	})
 	t.Run("SQLite", func(t *testing.T) {
 		linear, _ := checkHistories(t, func(t *testing.T) program.Store {
-			store, _ := dbtest.OpenSQLite(t)
+			store, _ := dbtest.OpenSQLite(t, func() time.Time { return deskNow })
 			return store
 		})
 		require.Equal(t, 5, linear)
@@ -203,7 +203,7 @@ func TestSeatHistoriesAreLinearizable(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		url := postgres(t)
 		linear, _ := checkHistories(t, func(t *testing.T) program.Store {
-			store, _ := dbtest.OpenPostgreSQL(t, url)
+			store, _ := dbtest.OpenPostgreSQL(t, url, func() time.Time { return deskNow })
 			return store
 		})
 		require.Equal(t, 5, linear)
