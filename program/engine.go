@@ -23,6 +23,7 @@ import (
 type Engine[T any] struct {
 	program *Program[T]
 	store   Store
+	observe Observer
 	keys    Keyring
 	clock   func() time.Time
 	random  io.Reader
@@ -55,6 +56,8 @@ type Options struct {
 	// Progress, if not nil, hears after each chunk of a job. It is called on
 	// the job's goroutine.
 	Progress func(Progress)
+	// Observer, if not nil, hears of commands, chunks and calls of the store.
+	Observer Observer
 }
 
 // Surroundings are what an engine takes from its process: time and randomness
@@ -77,7 +80,7 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if options == nil {
 		options = &Options{}
 	}
-	e := &Engine[T]{program: p, store: store, keys: keys, clock: around.Clock, random: around.Random, ids: idMaker{random: around.Random},
+	e := &Engine[T]{program: p, keys: keys, clock: around.Clock, random: around.Random, ids: idMaker{random: around.Random},
 		log: options.Logger, chunk: options.Chunk, watch: options.Progress}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -85,6 +88,10 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if e.chunk <= 0 {
 		e.chunk = 4000
 	}
+	if e.observe = options.Observer; e.observe == nil {
+		e.observe = silent{}
+	}
+	e.store = Grouped(watched{store, e.observe})
 	if faults := p.faults(); len(faults) > 0 {
 		return nil, faults
 	}
@@ -237,6 +244,8 @@ func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind st
 	}
 	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
 	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
+	ctx, end := e.observe.Begin(ctx, "command."+cmd.op)
+	defer func() { end(err) }()
 	for {
 		outcomes, err := e.store.Apply(ctx, []Change{c})
 		if err != nil {

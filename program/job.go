@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 
 	"github.com/gelombang/gelombang/program/ledger"
@@ -265,7 +266,9 @@ func (e *Engine[T]) applyChunk(ctx context.Context, by By, r *jobRun, c chunk) (
 		}
 		change.Entry = &Entry{At: at, Actor: by.Actor, Kind: c.kind, Data: data}
 	}
+	ctx, end := e.observe.Begin(ctx, "job.chunk", slog.String("job", r.name), slog.Int64("items", c.counts[doneCount]))
 	outcomes, err := e.store.Apply(ctx, []Change{change})
+	end(err)
 	if err != nil {
 		return nil, err
 	}

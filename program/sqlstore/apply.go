@@ -14,17 +14,14 @@ import (
 
 // Apply implements program.Store.
 func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	if len(changes) > 1 {
+		outcomes, err := s.together(ctx, changes)
+		if !errors.Is(err, errMisfit) {
+			return outcomes, err
+		}
+	}
 	outcomes := make([]program.Outcome, len(changes))
 	err := s.transaction(ctx, func(tx *transaction) error {
-		if len(changes) > 1 {
-			entries, done, err := tx.together(changes, outcomes)
-			if err != nil {
-				return err
-			}
-			if done {
-				return tx.finish(changes, entries)
-			}
-		}
 		var entries []*program.Entry
 		for i := range changes {
 			outcome, err := tx.apply(&changes[i], len(changes) == 1)

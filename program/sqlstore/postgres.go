@@ -270,12 +270,19 @@ RETURNING t.account`, names, posted, out, in, low, high, frees)
 const postgresOpen = `INSERT INTO accounts (account, posted, outgoing, incoming, minimum, maximum)
 SELECT a, 0, 0, 0, 0, 0 FROM unnest($1::text[]) WITH ORDINALITY AS v (a, n) ORDER BY n ON CONFLICT DO NOTHING`
 
-func (postgres) hold(tx *transaction, accounts, fresh []string) (map[ledger.Account]ledger.Balance, error) {
-	if len(fresh) > 0 {
-		if _, err := tx.exec(postgresOpen, fresh); err != nil {
-			return nil, err
-		}
+func (postgres) make(tx *transaction, accounts []string) error {
+	_, err := tx.exec(postgresOpen, accounts)
+	return err
+}
+
+func (postgres) among(values []string, each func(condition string, args []any) error) error {
+	if len(values) == 0 {
+		return nil
 	}
+	return each(" = ANY(?::text[])", []any{values})
+}
+
+func (postgres) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
 	rows, err := tx.query(`SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($1::text[]) ORDER BY account COLLATE "C" FOR UPDATE`, accounts)
 	if err != nil {
 		return nil, err

@@ -110,10 +110,25 @@ func (sqlite) insert(tx *transaction, t *table, rows []program.Row) (int64, erro
 }
 
 // hold needs no lock: the writer is alone.
-func (d sqlite) hold(tx *transaction, accounts, _ []string) (map[ledger.Account]ledger.Balance, error) {
+func (d sqlite) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
 	held := make(map[ledger.Account]ledger.Balance, len(accounts))
 	err := d.balances(tx, accounts, func(name string, b ledger.Balance) { held[ledger.Account(name)] = b })
 	return held, err
+}
+
+func (sqlite) make(*transaction, []string) error { return nil } // set makes them
+
+func (sqlite) among(values []string, each func(condition string, args []any) error) error {
+	for part := range slices.Chunk(values, together) {
+		args := make([]any, len(part))
+		for i, v := range part {
+			args[i] = v
+		}
+		if err := each(" IN (?"+strings.Repeat(", ?", len(part)-1)+")", args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (sqlite) set(tx *transaction, moves []ledger.Movement) error {

@@ -37,9 +37,13 @@ type dialect interface {
 	// remove deletes rows of one table, and returns the position of the first that did not
 	// have its version, or -1.
 	remove(tx *transaction, t *table, rows []program.Row) (int, error)
-	// hold locks accounts until the commit and returns their balances. Those in fresh
-	// may not exist yet.
-	hold(tx *transaction, accounts, fresh []string) (map[ledger.Account]ledger.Balance, error)
+	// among calls each with a condition that a column is one of the values, and its
+	// arguments: all at once, or some at a time.
+	among(values []string, each func(condition string, args []any) error) error
+	// hold locks the accounts that exist until the commit, and returns their balances.
+	hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error)
+	// make lets accounts come into being that do not exist.
+	make(tx *transaction, accounts []string) error
 	// set carries out movements on accounts that are held, which allow them.
 	set(tx *transaction, moves []ledger.Movement) error
 	// move carries out movements and returns the account that refused.

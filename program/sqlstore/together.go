@@ -3,11 +3,12 @@ package sqlstore
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gelombang/gelombang/program"
@@ -22,7 +23,7 @@ import (
 // group is a set of changes that is carried out together.
 type group struct {
 	tx       *transaction
-	now      time.Time
+	now      time.Time // zero if there are no postings
 	changes  []program.Change
 	outcomes []program.Outcome
 
@@ -32,7 +33,11 @@ type group struct {
 	before   map[ledger.Account]ledger.Balance
 	bounds   map[ledger.Account]ledger.Bounds
 	known    map[string]*knownPosting
-	writes   []int             // positions of the changes that are written
+	writes   []int // positions of the changes that are written
+
+	hasRows, hasPostings bool
+	remade               bool // accounts came into being since they were held
+
 	moves    []ledger.Movement // of those, in order
 	resolved []string
 	made     []program.Row // postings
@@ -43,71 +48,56 @@ type knownPosting struct {
 	open bool
 }
 
-// together carries out changes as a group and returns their journal entries. It is not
-// done, and has written nothing, where a row is not what a change expects, or
-// an account has changed meanwhile: then each is carried out by itself.
-func (tx *transaction) together(changes []program.Change, outcomes []program.Outcome) (entries []*program.Entry, done bool, err error) {
-	g := &group{tx: tx, changes: changes, outcomes: outcomes}
-	if err := g.read(); err != nil {
-		return nil, false, err
-	}
-	for i := range changes {
-		if g.decide(i) {
-			g.writes = append(g.writes, i)
+// errMisfit says that a row is not what a change of a group expects, or that an account
+// changed meanwhile. Nothing was written; each change is then carried out by itself.
+var errMisfit = errors.New("sqlstore: a group does not fit")
+
+// together carries out changes as a group.
+func (s *Store) together(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	var outcomes []program.Outcome
+	err := s.transaction(ctx, func(tx *transaction) error {
+		g := &group{tx: tx, changes: changes, outcomes: make([]program.Outcome, len(changes))}
+		outcomes = g.outcomes
+		if err := g.read(); err != nil {
+			return err
 		}
-	}
-	if len(g.writes) == 0 {
-		return nil, true, nil
-	}
-	if err := tx.run("SAVEPOINT together"); err != nil {
-		return nil, false, err
-	}
-	fits, err := g.write()
+		for i := range changes {
+			if g.decide(i) {
+				g.writes = append(g.writes, i)
+			}
+		}
+		return g.write()
+	})
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if !fits {
-		return nil, false, errors.Join(tx.run("ROLLBACK TO SAVEPOINT together"), tx.run("RELEASE SAVEPOINT together"))
-	}
-	for _, i := range g.writes {
-		if e := changes[i].Entry; e != nil {
-			entries = append(entries, e)
-		}
-	}
-	return entries, true, tx.run("RELEASE SAVEPOINT together")
+	return outcomes, nil
 }
 
 // read reads all that decides about the changes.
 func (g *group) read() (err error) {
 	var keys, ids []string
 	accounts := map[string]bool{}
-	timed := false
 	for i := range g.changes {
 		c := &g.changes[i]
 		if c.Key != "" {
 			keys = append(keys, c.Key)
 		}
+		g.hasRows = g.hasRows || len(c.Rows) > 0
 		for _, p := range c.Postings {
-			ids = append(ids, p.ID)
-			if p.Of != "" {
-				ids = append(ids, p.Of)
+			g.hasPostings = true
+			if p.Of != "" { // others are new, or do not fit
+				ids = append(ids, p.ID, p.Of)
 			}
 			for _, leg := range p.Legs {
 				accounts[string(leg.Account)] = true
 			}
-			timed = true
 		}
 	}
-	if err := g.readAnswers(keys); err != nil {
+	if err := g.readAnswers(keys); err != nil || !g.hasPostings {
 		return err
 	}
-	if !timed {
-		return nil
-	}
-	if g.now, err = g.tx.now(); err != nil {
-		return err
-	}
-	if err := g.tx.expire(); err != nil {
+	if err := g.expire(); err != nil {
 		return err
 	}
 	if err := g.readPostings(ids); err != nil {
@@ -118,15 +108,40 @@ func (g *group) read() (err error) {
 			accounts[string(leg.Account)] = true
 		}
 	}
-	g.balances, g.bounds = make(map[ledger.Account]ledger.Balance, len(accounts)), map[ledger.Account]ledger.Bounds{}
-	err = g.tx.store.dialect.balances(g.tx, slices.Sorted(maps.Keys(accounts)), func(name string, b ledger.Balance) { g.balances[ledger.Account(name)] = b })
-	g.before = maps.Clone(g.balances)
+	g.bounds = map[ledger.Account]ledger.Bounds{}
+	names := slices.Sorted(maps.Keys(accounts))
+	if !g.hasRows { // nothing is written before the accounts: they can be held at once
+		if g.before, err = g.tx.store.dialect.hold(g.tx, names); err == nil && len(g.before) < len(names) {
+			err = g.tx.store.dialect.make(g.tx, names)
+			g.remade = true
+		}
+		g.balances = maps.Clone(g.before)
+		return err
+	}
+	g.before = make(map[ledger.Account]ledger.Balance, len(accounts))
+	err = g.tx.store.dialect.balances(g.tx, names, func(name string, b ledger.Balance) { g.before[ledger.Account(name)] = b })
+	g.balances = maps.Clone(g.before)
 	return err
+}
+
+// expire gives up what has expired, and takes the store's time.
+func (g *group) expire() error {
+	now, args := g.tx.store.clockSQL()
+	var micros, expired int64
+	if err := g.tx.row("SELECT "+now+", (SELECT count(*) FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= "+now+")",
+		slices.Concat(args, args)...).Scan(&micros, &expired); err != nil {
+		return fmt.Errorf("sqlstore: clock: %w", err)
+	}
+	g.now = time.UnixMicro(micros).UTC()
+	if expired == 0 {
+		return nil
+	}
+	return g.tx.expire()
 }
 
 func (g *group) readAnswers(keys []string) error {
 	g.answers, g.prints = map[string]program.Outcome{}, map[string][]byte{}
-	return g.tx.list("SELECT command, fingerprint, answer FROM commands WHERE command IN ", keys, func(rows *sql.Rows) error {
+	return g.tx.list("SELECT command, fingerprint, answer FROM commands WHERE command", keys, func(rows *sql.Rows) error {
 		var key string
 		var print, answer []byte
 		err := rows.Scan(&key, &print, &answer)
@@ -137,7 +152,7 @@ func (g *group) readAnswers(keys []string) error {
 
 func (g *group) readPostings(ids []string) error {
 	g.known = map[string]*knownPosting{}
-	return g.tx.list("SELECT id, kind, of_id, expires, open, legs FROM postings WHERE id IN ", ids, func(rows *sql.Rows) error {
+	return g.tx.list("SELECT id, kind, of_id, expires, open, legs FROM postings WHERE id", ids, func(rows *sql.Rows) error {
 		var p knownPosting
 		var kind, open int64
 		var expires sql.NullInt64
@@ -264,15 +279,27 @@ func (t *trial) post(at time.Time, p ledger.Posting) error {
 	return nil
 }
 
-// write writes the changes that go. It reports false where the store is not as they
-// expect.
-func (g *group) write() (fits bool, err error) {
+// write writes the changes that are carried out, and the journal.
+func (g *group) write() error {
 	for _, step := range []func() (bool, error){g.commands, g.expected, g.rows, g.postings, g.accounts} {
-		if fits, err = step(); err != nil || !fits {
-			return false, err
+		fits, err := step()
+		if err != nil {
+			return err
+		}
+		if !fits {
+			return errMisfit
 		}
 	}
-	return true, nil
+	var entries []*program.Entry
+	for _, i := range g.writes {
+		if e := g.changes[i].Entry; e != nil {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) == 0 && !g.now.IsZero() {
+		return program.CheckClock(g.changes, g.now)
+	}
+	return g.tx.finish(g.changes, entries)
 }
 
 func (g *group) commands() (bool, error) {
@@ -348,12 +375,13 @@ func (g *group) rows() (bool, error) {
 func (g *group) postings() (bool, error) {
 	if len(g.resolved) > 0 {
 		now, args := g.tx.store.clockSQL()
-		var n int64
-		if err := g.tx.chunks("UPDATE postings SET open = 0 WHERE open = 1 AND (expires IS NULL OR expires > "+now+") AND id IN ", args, g.resolved, func(query string, args []any) error {
-			done, err := g.tx.exec(query, args...)
-			n += done
+		done := int64(0)
+		err := g.tx.store.dialect.among(g.resolved, func(among string, values []any) error {
+			n, err := g.tx.exec(g.tx.store.dialect.sql("UPDATE postings SET open = 0 WHERE open = 1 AND (expires IS NULL OR expires > "+now+") AND id"+among), append(slices.Clone(args), values...)...)
+			done += n
 			return err
-		}); err != nil || n != int64(len(g.resolved)) {
+		})
+		if err != nil || done != int64(len(g.resolved)) {
 			return false, err
 		}
 	}
@@ -363,23 +391,22 @@ func (g *group) postings() (bool, error) {
 // accounts writes what all postings together do to each account. It does not fit if
 // an account changed since it was read, and does not allow it any more.
 func (g *group) accounts() (bool, error) {
-	names, fresh := []string{}, []string{}
+	var names []string
 	for _, a := range slices.Sorted(maps.Keys(g.bounds)) {
 		names = append(names, string(a))
-		if _, there := g.before[a]; !there {
-			fresh = append(fresh, string(a))
-		}
 	}
 	if len(names) == 0 {
 		return true, nil
 	}
-	held, err := g.tx.store.dialect.hold(g.tx, names, fresh)
-	if err != nil {
-		return false, err
-	}
-	changed := slices.ContainsFunc(names, func(name string) bool { return held[ledger.Account(name)] != g.before[ledger.Account(name)] })
-	if changed && !allows(maps.Clone(held), g.moves) {
-		return false, nil
+	if g.hasRows || g.remade {
+		held, err := g.hold(names)
+		if err != nil {
+			return false, err
+		}
+		changed := slices.ContainsFunc(names, func(name string) bool { return held[ledger.Account(name)] != g.before[ledger.Account(name)] })
+		if changed && !allows(held, g.moves) {
+			return false, nil
+		}
 	}
 	moves := make([]ledger.Movement, len(names))
 	for i, name := range names {
@@ -388,6 +415,18 @@ func (g *group) accounts() (bool, error) {
 		moves[i] = ledger.Movement{Account: a, Posted: after.Posted - before.Posted, Out: after.Out - before.Out, In: after.In - before.In, Bounds: g.bounds[a]}
 	}
 	return true, g.tx.store.dialect.set(g.tx, moves)
+}
+
+// hold locks accounts, and makes those that are not there yet.
+func (g *group) hold(names []string) (map[ledger.Account]ledger.Balance, error) {
+	held, err := g.tx.store.dialect.hold(g.tx, names)
+	if err != nil || len(held) == len(names) || g.tx.store.dialect.oneWriter() {
+		return held, err
+	}
+	if err := g.tx.store.dialect.make(g.tx, names); err != nil {
+		return nil, err
+	}
+	return g.tx.store.dialect.hold(g.tx, names)
 }
 
 // allows reports whether balances allow movements, one after another.
@@ -402,10 +441,10 @@ func allows(balances map[ledger.Account]ledger.Balance, moves []ledger.Movement)
 	return true
 }
 
-// list asks for rows whose column is one of the values, some hundred at a time.
+// list asks for rows whose column is one of the values; the query ends with the column.
 func (tx *transaction) list(query string, values []string, each func(*sql.Rows) error) error {
-	return tx.chunks(query, nil, values, func(query string, args []any) error {
-		rows, err := tx.query(query, args...)
+	return tx.store.dialect.among(values, func(among string, args []any) error {
+		rows, err := tx.query(tx.store.dialect.sql(query+among), args...)
 		if err != nil {
 			return err
 		}
@@ -417,19 +456,4 @@ func (tx *transaction) list(query string, values []string, each func(*sql.Rows) 
 		}
 		return rows.Err()
 	})
-}
-
-// chunks calls run with a query that ends in a list of values, for some hundred values at a
-// time; args come before them.
-func (tx *transaction) chunks(query string, args []any, values []string, run func(query string, args []any) error) error {
-	for part := range slices.Chunk(values, together) {
-		all := slices.Clone(args)
-		for _, v := range part {
-			all = append(all, v)
-		}
-		if err := run(tx.store.dialect.sql(query+"(?"+strings.Repeat(", ?", len(part)-1)+")"), all); err != nil {
-			return err
-		}
-	}
-	return nil
 }
