@@ -41,7 +41,7 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 	}
 	pages := e.casesAhead(&w, states, func(ctx context.Context, cases []*Case[T]) error { return e.ready(ctx, cases, stages...) })
 	defer pages.stop()
-	return e.runJob(ctx, by, job, "check", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "check", []any{wave, states}, everyCase(wave), func(ctx context.Context, ask ask) (chunk, error) {
 		pages.drop(ask)
 		if err := e.again(ctx, ask, &w); err != nil {
 			return chunk{}, err
@@ -54,7 +54,7 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 		d := decider[T]{engine: e, at: s.at}
 		for _, c := range cases {
 			if ask.refused != nil {
-				s.counts["refused"]++
+				s.refused(&c.Application, "bounds")
 				continue
 			}
 			if err := s.check(c, checks[c.Application.State], &d); err != nil {
@@ -128,7 +128,7 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 		return err
 	}
 	if len(why) > 0 {
-		s.counts["refused."+why[0].Code]++
+		s.refused(&c.Application, why[0].Code)
 		return nil
 	}
 	c.Application.decision = record

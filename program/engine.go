@@ -31,6 +31,7 @@ type Engine[T any] struct {
 	log     *slog.Logger
 	chunk   int
 	watch   func(Progress)
+	workers workers
 
 	zone         *time.Location
 	machine      *lifecycle.Machine[State, Event, *Case[T]]
@@ -56,6 +57,13 @@ type Options struct {
 	// Progress, if not nil, hears after each chunk of a job. It is called on
 	// the job's goroutine.
 	Progress func(Progress)
+	// Worker names this process among those that work on the same jobs. One that starts
+	// again under its name goes on at once with what it had begun; two processes must
+	// not have the same. Empty: a name of its own.
+	Worker string
+	// Lease is after how long the part of a job on which nobody got on is taken from the
+	// process that has it; 0 means 15 seconds.
+	Lease time.Duration
 	// Observer, if not nil, hears of commands, chunks and calls of the store.
 	Observer Observer
 }
@@ -87,6 +95,17 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	}
 	if e.chunk <= 0 {
 		e.chunk = 4000
+	}
+	e.workers.name, e.workers.lease = options.Worker, options.Lease
+	if e.workers.name == "" {
+		id, err := e.ids.next(e.clock())
+		if err != nil {
+			return nil, err
+		}
+		e.workers.name = shortID(id)
+	}
+	if e.workers.lease <= 0 {
+		e.workers.lease = 15 * time.Second
 	}
 	if e.observe = options.Observer; e.observe == nil {
 		e.observe = silent{}

@@ -31,6 +31,7 @@ type steps[T any] struct {
 	groups []stepGroup
 	index  map[stepKind]int
 	notes  map[string][]string
+	refuse map[string][]string
 	counts Counts
 	why    []Reason
 }
@@ -56,6 +57,8 @@ type stepData struct {
 	Notices map[string][]string `json:"notices,omitempty"`
 	// Notes are those of the agency's own effects.
 	Notes map[string][]string `json:"notes,omitempty"`
+	// Refused lists by reason the cases of a job that stayed as they were.
+	Refused map[string][]string `json:"refused,omitempty"`
 }
 
 // newSteps begins to gather steps of cases of one wave. They are decided on the
@@ -67,7 +70,13 @@ func (e *Engine[T]) newSteps(ctx context.Context, actor string, w *Wave) *steps[
 		at = frozen.Add(time.Microsecond)
 	}
 	return &steps[T]{engine: e, ctx: ctx, wave: w, at: at, actor: actor, posts: postings{}, index: map[stepKind]int{},
-		notes: map[string][]string{}, counts: Counts{}}
+		notes: map[string][]string{}, refuse: map[string][]string{}, counts: Counts{}}
+}
+
+// refused counts a case that stays as it is, and names it in the journal.
+func (s *steps[T]) refused(a *Application, reason string) {
+	s.counts["refused."+reason]++
+	s.refuse[reason] = append(s.refuse[reason], shortID(a.Applicant))
 }
 
 // fire decides the report's event for the case and gathers what follows. The
@@ -326,14 +335,14 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 func (s *steps[T]) chunk(next Cursor, last bool, done int) chunk {
 	s.counts[doneCount] += int64(done)
 	c := chunk{expect: s.expect(), rows: sorted(s.rows), posts: s.posts.posting(), counts: s.counts, next: next, last: last}
-	if len(s.groups) > 0 {
+	if len(s.groups) > 0 || len(s.refuse) > 0 {
 		c.kind, c.data = "stepped", s.data()
 	}
 	return c
 }
 
 func (s *steps[T]) data() stepData {
-	d := stepData{Steps: s.groups}
+	d := stepData{Steps: s.groups, Refused: s.refuse}
 	for key, ids := range s.notes {
 		target := &d.Notes
 		name, isNotice := strings.CutPrefix(key, "notice.")

@@ -171,7 +171,12 @@ type Scan struct {
 	Only   []any
 	Column string
 	After  Cursor
-	Limit  int
+	// Through, if not nil, is the last place of the scan.
+	Through Cursor
+	// Skip passes over so many rows before the first: to find places without reading
+	// what lies between.
+	Skip  int
+	Limit int
 }
 
 // Cursor is a place in a scan: the values of the index's columns.

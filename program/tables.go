@@ -105,9 +105,10 @@ func Tables() []TableSpec {
 			{Name: "digest", Kind: Bytes}, {Name: "account", Kind: Text}, {Name: "sequence", Kind: Int},
 			{Name: "opening", Kind: Int}, {Name: "closing", Kind: Int}, {Name: "state", Kind: Text}, {Name: "body", Kind: Bytes},
 		}},
+		// Part 0 is the job as a whole; the others are what is worked on.
 		{ID: TableJobs, Name: "jobs", Key: 2, Columns: []Column{
-			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text},
-			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
+			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text}, {Name: "owner", Kind: Text, Null: true},
+			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "until", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
 		}},
 		// A posting as it was carried out, with the time of its Change; the legs are as
 		// ledger.FormatLegs writes them.

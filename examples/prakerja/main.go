@@ -139,7 +139,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(340<<20 + in.total*350)
 	r.engine, err = program.NewEngine(definition, store, keys, program.Surroundings{Clock: r.clock.tell, Random: rand.Reader},
-		&program.Options{Chunk: s.chunk, Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
+		&program.Options{Chunk: s.chunk, Worker: "prakerja", Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
 	if err != nil {
 		return err
 	}

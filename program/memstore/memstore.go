@@ -281,9 +281,14 @@ func (s *Store) Page(ctx context.Context, scan program.Scan) (program.Rows, prog
 		})
 	}
 	var found program.Rows
+	skip := scan.Skip
 	for _, row := range rows[start:] {
 		at := pick(row, index)
 		if !within(at, scan) || len(scan.Only) > 0 && !slices.ContainsFunc(scan.Only, func(v any) bool { return compareValue(row.Values[only], v) == 0 }) {
+			continue
+		}
+		if skip > 0 {
+			skip--
 			continue
 		}
 		found.Rows = append(found.Rows, copied(row))
@@ -313,7 +318,7 @@ func (t *table) index(scan program.Scan) ([]int, error) {
 		}
 	}
 	if len(scan.Equal) > len(columns) || scan.Below != nil && len(scan.Equal) == len(columns) ||
-		scan.After != nil && len(scan.After) != len(columns) {
+		scan.After != nil && len(scan.After) != len(columns) || scan.Through != nil && len(scan.Through) != len(columns) {
 		return nil, errors.New("memstore: the scan's values do not fit the index")
 	}
 	return columns, nil
@@ -349,6 +354,9 @@ func within(at []any, scan program.Scan) bool {
 		return false
 	}
 	if scan.Below != nil && compareValue(at[len(scan.Equal)], scan.Below) >= 0 {
+		return false
+	}
+	if scan.Through != nil && compare(at, scan.Through) > 0 {
 		return false
 	}
 	return scan.After == nil || compare(at, scan.After) > 0

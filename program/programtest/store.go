@@ -51,6 +51,7 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"a pending posting is posted or voided once", "what is reserved is not available", (*suite).pending},
 		{"a pending posting expires", "expired holds need no sweeper", (*suite).expiry},
 		{"pages follow the key", "a cursor continues without gap or repeat", (*suite).pages},
+		{"pages end where they should", "a job's part has a first and a last place", (*suite).between},
 		{"pages filter", "only rows with the asked values come", (*suite).filters},
 		{"pages follow a further index", "rows without a value are not in it", (*suite).secondIndex},
 		{"a unique value has one live owner", "at most one live payment for an entitlement", (*suite).unique},
@@ -154,7 +155,7 @@ func applicantKey(n byte) program.Key {
 }
 
 func job(name string, part int64, version int64) program.Row {
-	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}"), []byte{1}}}
+	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, nil, nil, []byte("{}"), []byte{1}}}
 }
 
 func jobKey(name string, part int64) program.Key {
@@ -425,9 +426,46 @@ func (s *suite) pages() {
 	}
 }
 
+func (s *suite) between() {
+	var rows []program.Row
+	for part := range int64(9) {
+		rows = append(rows, job("a", part, 0))
+	}
+	s.done(program.Change{Rows: append(rows, job("b", 0, 0))})
+	page := func(scan program.Scan) string {
+		scan.Table = program.TableJobs
+		found, next, err := s.store.Page(s.ctx, scan)
+		if err != nil {
+			s.Fatalf("Page: %v", err)
+		}
+		var got []string
+		for _, row := range found.Rows {
+			got = append(got, fmt.Sprint(row.Values[0], row.Values[1]))
+		}
+		return fmt.Sprint(got, next)
+	}
+	through := program.Cursor{"a", int64(5)}
+	for _, c := range []struct {
+		scan program.Scan
+		want string
+	}{
+		{program.Scan{Equal: []any{"a"}, After: program.Cursor{"a", int64(2)}, Through: through, Limit: 9}, "[a3 a4 a5] []"},
+		{program.Scan{After: program.Cursor{"a", int64(4)}, Through: through, Limit: 9}, "[a5] []"},
+		{program.Scan{Equal: []any{"a"}, After: through, Through: through, Limit: 9}, "[] []"},
+		{program.Scan{Equal: []any{"a"}, Skip: 3, Limit: 1}, "[a3] [a 3]"},
+		{program.Scan{Equal: []any{"a"}, After: program.Cursor{"a", int64(3)}, Skip: 3, Limit: 1}, "[a7] [a 7]"},
+		{program.Scan{Equal: []any{"a"}, Skip: 9, Limit: 1}, "[] []"},
+		{program.Scan{Through: program.Cursor{"b", int64(0)}, Skip: 8, Limit: 5}, "[a8 b0] []"},
+	} {
+		if got := page(c.scan); got != c.want {
+			s.Errorf("scan %+v gave %s, want %s", c.scan, got, c.want)
+		}
+	}
+}
+
 func (s *suite) filters() {
 	paused := job("a", 2, 0)
-	paused.Values[2] = "paused"
+	paused.Values[2] = "done"
 	s.done(program.Change{Rows: []program.Row{job("a", 1, 0), paused, job("a", 3, 0), job("b", 1, 0)}})
 	page, next, err := s.store.Page(s.ctx, program.Scan{Table: program.TableJobs, Equal: []any{"a"}, Below: int64(3),
 		Column: "state", Only: []any{"paused", "done"}, Limit: 10})

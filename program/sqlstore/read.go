@@ -150,7 +150,7 @@ func pageQuery(t *table, index []string, scan program.Scan) (string, []any, erro
 	if scan.Limit < 1 || len(scan.Equal) > len(index) || scan.Below != nil && len(scan.Equal) == len(index) {
 		return "", nil, fault("its limit or its values do not fit the index")
 	}
-	if scan.After != nil && len(scan.After) != len(index) {
+	if scan.After != nil && len(scan.After) != len(index) || scan.Through != nil && len(scan.Through) != len(index) {
 		return "", nil, fault("the cursor is of another index")
 	}
 	var where []string
@@ -176,11 +176,19 @@ func pageQuery(t *table, index []string, scan program.Scan) (string, []any, erro
 		where = append(where, fmt.Sprintf("(%s) > (?%s)", strings.Join(rest, ", "), strings.Repeat(", ?", len(rest)-1)))
 		args = append(args, scan.After[len(scan.Equal):]...)
 	}
+	if scan.Through != nil && len(rest) > 0 {
+		where = append(where, fmt.Sprintf("(%s) <= (?%s)", strings.Join(rest, ", "), strings.Repeat(", ?", len(rest)-1)))
+		args = append(args, scan.Through[len(scan.Equal):]...)
+	}
 	query := fmt.Sprintf("SELECT %s, version FROM %s", t.columns, t.spec.Name)
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
-	return query + fmt.Sprintf(" ORDER BY %s LIMIT %d", strings.Join(index, ", "), scan.Limit), args, nil
+	query += fmt.Sprintf(" ORDER BY %s LIMIT %d", strings.Join(index, ", "), scan.Limit)
+	if scan.Skip > 0 {
+		query += fmt.Sprintf(" OFFSET %d", scan.Skip)
+	}
+	return query, args, nil
 }
 
 // scan reads all rows and closes them.

@@ -136,13 +136,16 @@ CREATE TABLE statements (
 
 CREATE TABLE jobs (
   job     TEXT NOT NULL,
-  part    {int} NOT NULL,
-  state   TEXT NOT NULL CHECK (state IN ('running','paused','done')),
+  part    {int} NOT NULL CHECK (part >= 0),
+  state   TEXT NOT NULL CHECK (state IN ('running','paused','stopped','done')),
+  owner   TEXT CHECK (owner IS NULL OR part > 0),
   cursor  {bytes},
+  until   {bytes},
   counts  {bytes} NOT NULL,
   mark    {bytes} NOT NULL,
   version {int} NOT NULL CHECK (version > 0),
-  PRIMARY KEY (job, part)
+  PRIMARY KEY (job, part),
+  CHECK (part = 0 OR state IN ('running','done'))
 ) {keyed};
 
 CREATE TABLE accounts (
