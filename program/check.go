@@ -115,10 +115,14 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 	}
 	s.countFindings(decision)
 	record := decisionRecord(decision)
+	number := c.Application.version // each decision writes the application
 	if event == lifecycle.Stay {
 		s.counts["stay."+decision.Verdict.String()]++
 		if string(c.Application.decision) != string(record) {
 			c.Application.decision = record
+			if err := s.keep(c, decision, number, record); err != nil {
+				return err
+			}
 			return s.put(c)
 		}
 		return nil
@@ -132,6 +136,9 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 		return nil
 	}
 	c.Application.decision = record
+	if err := s.keep(c, decision, number, record); err != nil {
+		return err
+	}
 	if slices.Contains(s.engine.rollIn, c.Application.State) && !c.Application.Placed {
 		if err := s.engine.placeCase(c); err != nil {
 			return err
@@ -251,7 +258,7 @@ func (e *Engine[T]) RollSalt(wave int64, receipt [16]byte) [32]byte {
 	var b [24]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(wave))
 	copy(b[8:], receipt[:])
-	return e.keys.Index("roll-salt", string(b[:]))
+	return e.keys.Mark("roll-salt", string(b[:]))
 }
 
 // rollRecord is the canonical record of a candidate: JSON with these fields in

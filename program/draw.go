@@ -127,7 +127,7 @@ func (e *Engine[T]) readRoll(ctx context.Context, w Wave, frozen time.Time) (*qu
 		}
 		a.after = next
 	}
-	reader.nameHouseholds(func(id uuid.UUID) [32]byte { return e.keys.Index("roll-household/"+w.name(), string(id[:])) })
+	reader.nameHouseholds(func(id uuid.UUID) [32]byte { return e.keys.Mark("roll-household/"+w.name(), string(id[:])) })
 	return quota.NewRoll(w.body.Plan, reader.candidates)
 }
 

@@ -246,7 +246,7 @@ func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("program: payload of %s: %w", cmd.op, err)
 	}
-	mark := e.keys.Index("command/"+cmd.op, string(data))
+	mark := e.keys.Mark("command/"+cmd.op, string(data))
 	return mark[:], nil
 }
 

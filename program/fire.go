@@ -38,6 +38,9 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if report.Event == Drawn || report.Event == NotSelected {
 		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
 	}
+	if e.program.Appeals.events(report.Event) {
+		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "appeal-only"}}}
+	}
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
 	if p == nil {
 		return [32]byte{}
 	}
-	return e.keys.Index("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
+	return e.keys.Mark("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
 }
 
 // linkAccount keeps a payout account that came with the report.
@@ -164,6 +167,10 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refu
 	}
 	if r.Event == Drawn || r.Event == NotSelected {
 		s.refused(&c.Application, "draw-only")
+		return nil
+	}
+	if s.engine.program.Appeals.events(r.Event) {
+		s.refused(&c.Application, "appeal-only")
 		return nil
 	}
 	if s.engine.checkOnly(c.Application.State, r.Event) {

@@ -157,13 +157,18 @@ func (s *steps[T]) expect() []Expected {
 	return []Expected{{Key: Key{TableWaves, []any{s.wave.Number}}, Version: s.wave.version}}
 }
 
-// place splits a seat's name into its place in the ledger.
+// place splits a seat's name into its place in the ledger. A seat of another wave than
+// the case's has its number in front: "5:_appeals/open".
 func place(a *Application) quota.Place {
-	pool, kind, _ := strings.Cut(a.Seat, "/")
+	wave, name := strconv.FormatInt(a.Wave, 10), a.Seat
+	if other, rest, found := strings.Cut(a.Seat, ":"); found {
+		wave, name = other, rest
+	}
+	pool, kind, _ := strings.Cut(name, "/")
 	if kind == openKind {
 		kind = ""
 	}
-	return quota.Place{Wave: strconv.FormatInt(a.Wave, 10), Pool: pool, Kind: kind}
+	return quota.Place{Wave: wave, Pool: pool, Kind: kind}
 }
 
 const openKind = "open"
@@ -173,6 +178,14 @@ func seatName(p quota.Place) string {
 		return p.Pool + "/" + openKind
 	}
 	return p.Pool + "/" + p.Kind
+}
+
+// seatIn names a seat of a wave, for a case of another one maybe.
+func seatIn(wave, ofCase int64, p quota.Place) string {
+	if wave == ofCase {
+		return seatName(p)
+	}
+	return strconv.FormatInt(wave, 10) + ":" + seatName(p)
 }
 
 func (s *steps[T]) takeSeat(a *Application) error {

@@ -27,6 +27,7 @@ func (sqlite) writerSetup() []string {
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		"PRAGMA foreign_keys = ON",
+		"PRAGMA secure_delete = ON", // what is erased is overwritten
 		"PRAGMA cache_size = -131072",
 		"PRAGMA wal_autocheckpoint = 20000",
 	}
