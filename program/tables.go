@@ -16,6 +16,9 @@ const (
 	TableStatements
 	TableJobs
 	TablePostings
+	TableReaders
+	TableLogHashes
+	TableLogHead
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -113,6 +116,17 @@ func Tables() []TableSpec {
 		// ledger.FormatLegs writes them.
 		{ID: TablePostings, Name: "postings", Key: 1, ReadOnly: true, Columns: []Column{
 			{Name: "id", Kind: Text}, {Name: "kind", Kind: Int}, {Name: "of_id", Kind: Text}, {Name: "at", Kind: Int}, {Name: "legs", Kind: Bytes},
+		}},
+		{ID: TableReaders, Name: "readers", Key: 1, Columns: []Column{
+			{Name: "reader", Kind: Text}, {Name: "seq", Kind: Int},
+		}},
+		// The hashes of the log's tree, at the positions that tlog.StoredHashIndex gives.
+		{ID: TableLogHashes, Name: "log_hashes", Key: 1, Columns: []Column{
+			{Name: "position", Kind: Int}, {Name: "hash", Kind: Bytes},
+		}},
+		// One row: the last checkpoint, and until when who is sealing more.
+		{ID: TableLogHead, Name: "log_head", Key: 1, Columns: []Column{
+			{Name: "one", Kind: Int}, {Name: "checkpoint", Kind: Bytes}, {Name: "owner", Kind: Bytes, Null: true}, {Name: "until", Kind: Int, Null: true},
 		}},
 	}
 }

@@ -54,6 +54,7 @@ func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
 		{"a unique value has one live owner", "at most one live payment for an entitlement", (*suite).unique},
 		{"postings can be read", "an auditor adds them up again", (*suite).postings},
 		{"the journal is in order", "1, 2, 3, and only for what was carried out", (*suite).journal},
+		{"a reader of the journal misses nothing", "entries are numbered in the order in which they can be seen", (*suite).journalMeanwhile},
 		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
 		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
 	}
@@ -510,6 +511,71 @@ func (s *suite) journal() {
 	if rest, err := s.store.Journal(s.ctx, 1, 1); err != nil || len(rest) != 1 || rest[0].Kind != "two" {
 		s.Errorf("after 1, one entry: %v %v", rest, err)
 	}
+}
+
+func (s *suite) journalMeanwhile() {
+	if err := tail(s.ctx, s.store, 8, 25); err != nil {
+		s.Error(err)
+	}
+}
+
+// tail reads the journal while writers write to it, one to three entries in each
+// transaction, and only ever asks for what is behind the last entry it saw: it
+// must see every entry once.
+func tail(ctx context.Context, store program.Store, writers, each int) error {
+	var running sync.WaitGroup
+	failed := make(chan error, writers)
+	total := 0
+	for w := range writers {
+		for n := range each {
+			total += 1 + (w+n)%3
+		}
+		running.Go(func() {
+			for n := range each {
+				changes := make([]program.Change, 1+(w+n)%3)
+				for i := range changes {
+					changes[i] = program.Change{At: start, Entry: &program.Entry{At: start, Actor: "writer", Kind: fmt.Sprint(w, "/", n, "/", i)}}
+				}
+				if _, err := store.Apply(ctx, changes); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { running.Wait(); close(ended) }()
+	var after int64
+	kinds := map[string]bool{}
+	for last := false; !last; {
+		select {
+		case <-ended: // what is read from here on is all there is
+			last = true
+		default:
+		}
+		for {
+			entries, err := store.Journal(ctx, after, 7)
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				if e.Seq != after+1 {
+					return fmt.Errorf("entry %d comes after %d", e.Seq, after)
+				}
+				after, kinds[e.Kind] = e.Seq, true
+			}
+			if len(entries) < 7 {
+				break
+			}
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("a writer: %w", <-failed)
+	}
+	if len(kinds) != total || after != int64(total) {
+		return fmt.Errorf("a reader has seen %d entries of %d", len(kinds), total)
+	}
+	return nil
 }
 
 func (s *suite) lastSeats() {
