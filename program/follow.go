@@ -13,7 +13,8 @@ const journalPage = 100
 // Follow hands the entries of the journal that a reader has not had yet to handle,
 // in order and without gaps, some at a time, and returns when there are no more.
 // Call it again and again, as often as suits the reader. A reader is known by its
-// name; a new one begins with the first entry.
+// name; a new one begins with the first entry. It needs no keys and no engine: the
+// process that sends events out need not be one that can open personal data.
 //
 // A reader's place is stored after handle has returned nil. If handle fails, or
 // the process dies, or two processes follow as one reader, entries come again:
@@ -21,16 +22,16 @@ const journalPage = 100
 //
 // The errors are those of handle, *HistoryError if the journal does not have what
 // the reader has had before, *FieldError if the name is empty, and the store's.
-func (e *Engine[T]) Follow(ctx context.Context, reader string, handle func(ctx context.Context, entries []Entry) error) error {
+func Follow(ctx context.Context, store Store, reader string, handle func(ctx context.Context, entries []Entry) error) error {
 	if reader == "" {
 		return &FieldError{"reader", "is missing"}
 	}
 	for {
-		place, err := e.reader(ctx, reader)
+		place, err := placeOf(ctx, store, reader)
 		if err != nil {
 			return err
 		}
-		_, entries, err := journalAfter(ctx, e.store, intOf(place.Values[1]))
+		_, entries, err := journalAfter(ctx, store, intOf(place.Values[1]))
 		if err != nil || len(entries) == 0 {
 			return err
 		}
@@ -38,7 +39,7 @@ func (e *Engine[T]) Follow(ctx context.Context, reader string, handle func(ctx c
 			return err
 		}
 		place.Values[1] = entries[len(entries)-1].Seq
-		outcomes, err := e.store.Apply(ctx, []Change{{At: e.clock().UTC(), Rows: []Row{place}}})
+		outcomes, err := store.Apply(ctx, []Change{{Rows: []Row{place}}})
 		if err != nil {
 			return err
 		}
@@ -49,9 +50,9 @@ func (e *Engine[T]) Follow(ctx context.Context, reader string, handle func(ctx c
 	}
 }
 
-// reader reads where a reader is.
-func (e *Engine[T]) reader(ctx context.Context, name string) (Row, error) {
-	rows, err := e.store.Load(ctx, Query{Keys: []Key{{TableReaders, []any{name}}}})
+// placeOf reads where a reader is.
+func placeOf(ctx context.Context, store Store, name string) (Row, error) {
+	rows, err := store.Load(ctx, Query{Keys: []Key{{TableReaders, []any{name}}}})
 	if err != nil || len(rows.Rows) == 0 {
 		return Row{Table: TableReaders, Values: []any{name, int64(0)}}, err
 	}
@@ -88,13 +89,13 @@ type Lag struct {
 	Since time.Time
 }
 
-// Lag says how far a reader is behind the journal. The error is the store's.
-func (e *Engine[T]) Lag(ctx context.Context, reader string) (Lag, error) {
-	place, err := e.reader(ctx, reader)
+// ReaderLag says how far a reader is behind the journal. The error is the store's.
+func ReaderLag(ctx context.Context, store Store, reader string) (Lag, error) {
+	place, err := placeOf(ctx, store, reader)
 	if err != nil {
 		return Lag{}, err
 	}
-	return lagBehind(ctx, e.store, intOf(place.Values[1]))
+	return lagBehind(ctx, store, intOf(place.Values[1]))
 }
 
 // lagBehind finds the end of the journal by doubling its steps and then halving

@@ -21,18 +21,10 @@ import (
 	"github.com/gelombang/gelombang/program/memstore"
 )
 
-func follower(t testing.TB, store program.Store) *program.Engine[details] {
-	t.Helper()
-	s := newStory(store)
-	s.now = day(30)
-	return s.engine(t)
-}
-
 // A reader gets every entry, in order, from where it was; another reader has a
 // place of its own.
 func TestAReaderGoesOnWhereItWas(t *testing.T) {
 	store, ctx := memstore.New(), t.Context()
-	e := follower(t, store)
 	var got []int64
 	handle := func(_ context.Context, entries []program.Entry) error {
 		for _, entry := range entries {
@@ -40,24 +32,23 @@ func TestAReaderGoesOnWhereItWas(t *testing.T) {
 		}
 		return nil
 	}
-	require.NoError(t, e.Follow(ctx, "outbox", handle))
+	require.NoError(t, program.Follow(ctx, store, "outbox", handle))
 	require.Empty(t, got, "an empty journal has nothing to follow")
 	for n, end := range []int{1, 2, 99, 100, 101, 350, 350} {
 		if before := len(got); end > before {
 			write(t, store, before, end)
 		}
-		e = follower(t, store) // another process
-		require.NoError(t, e.Follow(ctx, "outbox", handle), n)
+		require.NoError(t, program.Follow(ctx, store, "outbox", handle), n)
 		require.Len(t, got, end)
 	}
 	for i, seq := range got {
 		require.Equal(t, int64(i+1), seq)
 	}
 	got = nil
-	require.NoError(t, e.Follow(ctx, "statistics", handle))
+	require.NoError(t, program.Follow(ctx, store, "statistics", handle))
 	require.Len(t, got, 350)
 	var field *program.FieldError
-	require.ErrorAs(t, e.Follow(ctx, "", handle), &field)
+	require.ErrorAs(t, program.Follow(ctx, store, "", handle), &field)
 }
 
 // Whatever fails, at random, in the handler or before or after the place is
@@ -89,7 +80,7 @@ func TestEachEntryComesAtLeastOnce(t *testing.T) {
 			}
 			return fail()
 		}
-		for follower(t, store).Follow(t.Context(), "outbox", handle) != nil {
+		for program.Follow(t.Context(), store, "outbox", handle) != nil {
 		}
 		require.Equal(t, int64(total), last)
 	}
@@ -105,9 +96,8 @@ func TestTwoMayFollowAsOneReader(t *testing.T) {
 	seen := map[int64]int{}
 	var wg sync.WaitGroup
 	for range 4 {
-		e := follower(t, store)
 		wg.Go(func() {
-			if err := e.Follow(ctx, "outbox", func(_ context.Context, entries []program.Entry) error {
+			if err := program.Follow(ctx, store, "outbox", func(_ context.Context, entries []program.Entry) error {
 				mu.Lock()
 				defer mu.Unlock()
 				for _, entry := range entries {
@@ -121,7 +111,7 @@ func TestTwoMayFollowAsOneReader(t *testing.T) {
 	}
 	wg.Wait()
 	require.Len(t, seen, 2000)
-	lag, err := follower(t, store).Lag(ctx, "outbox")
+	lag, err := program.ReaderLag(ctx, store, "outbox")
 	require.NoError(t, err)
 	require.Zero(t, lag)
 }
@@ -131,23 +121,22 @@ func TestTwoMayFollowAsOneReader(t *testing.T) {
 func TestAReaderSeesThatTheJournalWasSetBack(t *testing.T) {
 	store := &tampering{Store: memstore.New()}
 	write(t, store, 0, 120)
-	e := follower(t, store)
 	handled := 0
 	handle := func(_ context.Context, entries []program.Entry) error { handled += len(entries); return nil }
-	require.NoError(t, e.Follow(t.Context(), "outbox", handle))
+	require.NoError(t, program.Follow(t.Context(), store, "outbox", handle))
 	store.tamper = func(l []program.Entry) []program.Entry { return l[:50] }
 	var history *program.HistoryError
-	require.ErrorAs(t, e.Follow(t.Context(), "outbox", handle), &history)
+	require.ErrorAs(t, program.Follow(t.Context(), store, "outbox", handle), &history)
 	require.Equal(t, program.HistoryError{Seq: 120, Rule: "missing"}, *history)
 	require.Equal(t, 120, handled)
 }
 
 func TestLagCountsWhatWaits(t *testing.T) {
 	store, ctx := memstore.New(), t.Context()
-	e, s := follower(t, store), newSealer(t, store)
+	s := newSealer(t, store)
 	l := s.log(t)
 	for n := range 70 {
-		lag, err := e.Lag(ctx, "outbox")
+		lag, err := program.ReaderLag(ctx, store, "outbox")
 		require.NoError(t, err)
 		sealed, err := l.Lag(ctx)
 		require.NoError(t, err)
