@@ -266,7 +266,8 @@ func (l *Log) Lag(ctx context.Context) (Lag, error) {
 // Verify reads the whole journal and the whole log and compares every entry with
 // its leaf, every hash with those below it, and the root with the signed
 // checkpoint, which must continue what was shown. It returns every breach, at
-// most 1,000. [Engine.Verify] compares as well, but knows no signature.
+// most 1,000. It may run while others write and seal. [Engine.Verify] compares as
+// well, but knows no signature.
 func (l *Log) Verify(ctx context.Context) ([]Breach, error) {
 	var found breaches
 	if _, err := l.head(ctx); tampered(err) {

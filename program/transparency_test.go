@@ -667,6 +667,15 @@ func TestManyMaySeal(t *testing.T) {
 			}
 		})
 	}
+	watcher := s.log(t)
+	sealers.Go(func() { // nothing is found that is only new
+		for writing.Load() {
+			if breaches, err := watcher.Verify(ctx); err != nil || len(breaches) > 0 {
+				t.Error(breaches, err)
+				return
+			}
+		}
+	})
 	writers.Wait()
 	writing.Store(false)
 	sealers.Wait()
