@@ -60,13 +60,13 @@ func TestModules(t *testing.T) {
 	require.NoError(t, err)
 	modules := strings.Fields(string(out))
 	slices.Sort(modules)
-	require.Equal(t, []string{"github.com/gelombang/gelombang", "github.com/google/uuid", "golang.org/x/text"}, slices.Compact(modules))
+	require.Equal(t, []string{"github.com/gelombang/gelombang", "github.com/google/uuid", "golang.org/x/mod", "golang.org/x/text"}, slices.Compact(modules))
 	out, err = exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...").Output()
 	require.NoError(t, err)
 	modules = strings.Fields(string(out))
 	slices.Sort(modules)
 	for _, m := range slices.Compact(modules) {
-		require.Contains(t, []string{"github.com/gelombang/gelombang", "github.com/google/uuid", "golang.org/x/text",
+		require.Contains(t, []string{"github.com/gelombang/gelombang", "github.com/google/uuid", "golang.org/x/mod", "golang.org/x/text",
 			"github.com/stretchr/testify", "go.yaml.in/yaml/v3"}, m, "tests need another module")
 	}
 }

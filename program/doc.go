@@ -90,6 +90,13 @@
 // stored in the clear; so are actors, keys and job names, which therefore should
 // say nothing about a person.
 //
+// # The journal
+//
+// Every change writes an entry to the journal. [Follow] hands entries to a reader,
+// at least once and in order; [CloudEvent] makes events of them. [OpenLog] seals
+// them in a transparency log, whose signed checkpoints let anybody find out later
+// whether history was changed.
+//
 // # Time and chance
 //
 // The engine takes the time and randomness from the [Surroundings] that it is

@@ -20,6 +20,9 @@ const (
 	TableDecisions
 	TableAmendments
 	TableAppeals
+	TableReaders
+	TableLogHashes
+	TableLogHead
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -137,5 +140,16 @@ func Tables() []TableSpec {
 			{Name: "filed", Kind: Int}, {Name: "due", Kind: Int, Null: true}, {Name: "against", Kind: Text}, {Name: "sealed", Kind: Bytes},
 			{Name: "decided", Kind: Int, Null: true}, {Name: "actor", Kind: Text, Null: true}, {Name: "reason", Kind: Text, Null: true},
 		}, Scans: [][]string{{"due"}}},
+		{ID: TableReaders, Name: "readers", Key: 1, Columns: []Column{
+			{Name: "reader", Kind: Text}, {Name: "seq", Kind: Int},
+		}},
+		// The hashes of the log's tree, at the positions that tlog.StoredHashIndex gives.
+		{ID: TableLogHashes, Name: "log_hashes", Key: 1, Columns: []Column{
+			{Name: "position", Kind: Int}, {Name: "hash", Kind: Bytes},
+		}},
+		// One row: the last checkpoint, and until when who is sealing more.
+		{ID: TableLogHead, Name: "log_head", Key: 1, Columns: []Column{
+			{Name: "one", Kind: Int}, {Name: "checkpoint", Kind: Bytes}, {Name: "owner", Kind: Bytes, Null: true}, {Name: "until", Kind: Int, Null: true},
+		}},
 	}
 }

@@ -26,8 +26,8 @@ func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b
 
 // Verify reads a whole store and checks what data can show: that every pool's
 // seats add up to its cap and to the cases that have them, that no limit is
-// exceeded, that every step of every case is in the journal once, and that what
-// is entitled, paid and being paid adds up by benefit and batch. It returns every breach, at most 1,000. Run it while nothing
+// exceeded, that every step of every case is in the journal once, that the journal
+// is what was sealed if there is a transparency log ([Log]), and that what is entitled, paid and being paid adds up by benefit and batch. It returns every breach, at most 1,000. Run it while nothing
 // is being written.
 func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
 	v := &verifier[T]{engine: e, steps: map[caseID]int32{}, want: map[ledger.Account]int64{}}
@@ -59,12 +59,19 @@ type verifier[T any] struct {
 	engine   *Engine[T]
 	steps    map[caseID]int32         // steps that the journal must have
 	want     map[ledger.Account]int64 // balances that follow from the rows
-	breaches []Breach
+	breaches breaches
 }
 
 func (v *verifier[T]) breach(invariant, where, format string, args ...any) {
-	if len(v.breaches) < 1000 {
-		v.breaches = append(v.breaches, Breach{invariant, where, fmt.Sprintf(format, args...)})
+	v.breaches.add(invariant, where, format, args...)
+}
+
+// breaches are the first thousand that were found.
+type breaches []Breach
+
+func (b *breaches) add(invariant, where, format string, args ...any) {
+	if len(*b) < 1000 {
+		*b = append(*b, Breach{invariant, where, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -137,28 +144,25 @@ func (v *verifier[T]) wantSeat(a *Application) {
 	}
 }
 
-// journal counts off the steps of every case.
+// journal counts off the steps of every case, and holds each entry against the
+// log.
 func (v *verifier[T]) journal(ctx context.Context) error {
-	var after int64
-	for {
-		entries, err := v.engine.store.Journal(ctx, after, 100)
-		if err != nil {
-			return err
-		}
-		for _, entry := range entries {
-			if entry.Seq != after+1 {
-				v.breach("journal", fmt.Sprintf("entry %d", entry.Seq), "comes after %d", after)
-			}
-			after = entry.Seq
-			if entry.Kind == "stepped" {
-				if err := v.stepped(entry); err != nil {
-					return err
-				}
+	check, err := newLogCheck(ctx, v.engine.store, v.engine.keys, &v.breaches)
+	if err != nil {
+		return err
+	}
+	if err := eachEntry(ctx, v.engine.store, &v.breaches, func(e *Entry) error {
+		if e.Kind == "stepped" {
+			if err := v.stepped(*e); err != nil {
+				return err
 			}
 		}
-		if len(entries) < 100 {
-			break
-		}
+		return check.entry(ctx, e)
+	}); err != nil {
+		return err
+	}
+	if err := check.end(ctx); err != nil {
+		return err
 	}
 	for id, left := range v.steps {
 		if left != 0 {

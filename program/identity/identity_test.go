@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -133,9 +134,17 @@ func TestNothingPrints(t *testing.T) {
 		return false
 	}
 	require.True(t, leaks(fmt.Sprintf("%+v", struct{ s string }{woman})), "the control must leak")
+	addresses := regexp.MustCompile(`\b(0[xX])?[0-9a-fA-F]{9,12}\b|\b[0-9]{13,15}\b`) // no number here is as long
+	timeless := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}
 	printed := 0
 	check := func(text string) {
 		printed++
+		text = addresses.ReplaceAllString(text, "address") // its digits are chance
 		require.False(t, leaks(text), text)
 	}
 	for _, v := range []any{nik, kk, secret, name, &nik, &name, value, &value, []outer{value}, map[string]outer{"a": value}, []any{nik, kk, secret, name}, errors.Join(fmt.Errorf("%v", nik))} {
@@ -147,8 +156,8 @@ func TestNothingPrints(t *testing.T) {
 		require.NoError(t, err)
 		check(string(data))
 		var buf bytes.Buffer
-		slog.New(slog.NewJSONHandler(&buf, nil)).Info("x", "v", v)
-		slog.New(slog.NewTextHandler(&buf, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&buf, timeless)).Info("x", "v", v)
+		slog.New(slog.NewTextHandler(&buf, timeless)).Info("x", "v", v)
 		check(buf.String())
 	}
 	type row struct{ N identity.NIK }

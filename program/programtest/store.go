@@ -61,6 +61,7 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"one bad change fails alone", "whoever shares its transaction is not hurt", (*suite).badAlone},
 		{"a clock that is off writes nothing", "a process whose clock is wrong would let deadlines pass", (*suite).clockOff},
 		{"the store's clock decides what has expired", "there is one clock for all processes", (*suite).oneClock},
+		{"a reader of the journal misses nothing", "entries are numbered in the order in which they can be seen", (*suite).journalMeanwhile},
 		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
 		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
 	}
@@ -703,6 +704,71 @@ func (s *suite) oneClock() {
 	if left := s.balance("left"); left.Available() != 1 {
 		s.Errorf("left %+v after the expiry, want 1 available", left)
 	}
+}
+
+func (s *suite) journalMeanwhile() {
+	if err := tail(s.ctx, s.store, 8, 25); err != nil {
+		s.Error(err)
+	}
+}
+
+// tail reads the journal while writers write to it, one to three entries in each
+// transaction, and only ever asks for what is behind the last entry it saw: it
+// must see every entry once.
+func tail(ctx context.Context, store program.Store, writers, each int) error {
+	var running sync.WaitGroup
+	failed := make(chan error, writers)
+	total := 0
+	for w := range writers {
+		for n := range each {
+			total += 1 + (w+n)%3
+		}
+		running.Go(func() {
+			for n := range each {
+				changes := make([]program.Change, 1+(w+n)%3)
+				for i := range changes {
+					changes[i] = program.Change{At: start, Entry: &program.Entry{At: start, Actor: "writer", Kind: fmt.Sprint(w, "/", n, "/", i)}}
+				}
+				if _, err := store.Apply(ctx, changes); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { running.Wait(); close(ended) }()
+	var after int64
+	kinds := map[string]bool{}
+	for last := false; !last; {
+		select {
+		case <-ended: // what is read from here on is all there is
+			last = true
+		default:
+		}
+		for {
+			entries, err := store.Journal(ctx, after, 7)
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				if e.Seq != after+1 {
+					return fmt.Errorf("entry %d comes after %d", e.Seq, after)
+				}
+				after, kinds[e.Kind] = e.Seq, true
+			}
+			if len(entries) < 7 {
+				break
+			}
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("a writer: %w", <-failed)
+	}
+	if len(kinds) != total || after != int64(total) {
+		return fmt.Errorf("a reader has seen %d entries of %d", len(kinds), total)
+	}
+	return nil
 }
 
 func (s *suite) lastSeats() {

@@ -7,6 +7,7 @@ require (
 	github.com/gelombang/gelombang v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/mod v0.38.0
 	modernc.org/sqlite v1.58.0
 )
 

@@ -17,11 +17,11 @@ import (
 // both runs a test on a fresh database of each kind.
 func both(t *testing.T, run func(t *testing.T, store *sqlstore.Store, db *sql.DB, kind sqlstore.Database)) {
 	t.Run("SQLite", func(t *testing.T) {
-		store, db := dbtest.OpenSQLite(t, nil)
+		store, db := dbtest.OpenSQLite(t, onJournalDay)
 		run(t, store, db, sqlstore.SQLite)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		store, db := dbtest.OpenPostgreSQL(t, postgres(t), nil)
+		store, db := dbtest.OpenPostgreSQL(t, postgres(t), onJournalDay)
 		run(t, store, db, sqlstore.PostgreSQL)
 	})
 }

@@ -242,3 +242,24 @@ CREATE TABLE journal (
 -- The head is locked last, so entries are numbered in the order of commit.
 CREATE TABLE journal_head (one {int} NOT NULL PRIMARY KEY CHECK (one = 1), seq {int} NOT NULL);
 INSERT INTO journal_head VALUES (1, 0);
+
+CREATE TABLE readers (
+  reader  TEXT NOT NULL PRIMARY KEY,
+  seq     {int} NOT NULL CHECK (seq > 0),
+  version {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+-- Hashes are added, never written again.
+CREATE TABLE log_hashes (
+  position {int} NOT NULL PRIMARY KEY CHECK (position >= 0),
+  hash     {bytes} NOT NULL CHECK (length(hash) = 32),
+  version  {int} NOT NULL CHECK (version = 1)
+);
+CREATE TABLE log_head (
+  one        {int} NOT NULL PRIMARY KEY CHECK (one = 1),
+  checkpoint {bytes} NOT NULL,
+  owner      {bytes},
+  until      {int},
+  version    {int} NOT NULL CHECK (version > 0),
+  CHECK ((owner IS NULL) = (until IS NULL))
+);
