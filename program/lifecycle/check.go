@@ -97,6 +97,7 @@ func (k *compiler[S, E, C]) checkMoves() {
 	if _, stands := standing[k.table.Start]; stands {
 		k.fault(FaultClock, "start", "a case cannot begin where a deadline stands still")
 	}
+	k.checkStanding(standing)
 	for i, v := range k.table.Moves {
 		k.checkNames(v, moveWhere(i, v))
 	}
@@ -172,6 +173,20 @@ func (k *compiler[S, E, C]) checkClock(v placed[S, E], standing map[S][]S) {
 		}
 		for _, source := range sources {
 			k.checkTakeover(v, source, to)
+		}
+	}
+}
+
+// checkStanding holds that the deadlines that stand still in one state are all in
+// one manner: which of them a case has cannot be seen there.
+func (k *compiler[S, E, C]) checkStanding(standing map[S][]S) {
+	for _, s := range k.table.States {
+		sources := standing[s.State]
+		for _, other := range sources[min(1, len(sources)):] {
+			first, second := k.table.States[k.states[sources[0]]].Within, k.table.States[k.states[other]].Within
+			if note := differs(first, second); note != "" {
+				k.fault(FaultClock, stateWhere(s.State), "deadlines of %q and %q stand still here: %s", string(sources[0]), string(other), note)
+			}
 		}
 	}
 }

@@ -193,11 +193,11 @@ func (t takeover[S, E]) fault(old, next S, anew bool) string {
 		return fmt.Sprintf("its deadline goes on, but %q has none", string(next))
 	}
 	if own != nil {
-		return differs(own, within)
+		return unlike(differs(own, within))
 	}
 	for _, source := range sources {
 		for _, target := range targets {
-			if note := differs(t.old[source], t.to[target]); note != "" {
+			if note := unlike(differs(t.old[source], t.to[target])); note != "" {
 				return note
 			}
 		}
@@ -205,11 +205,19 @@ func (t takeover[S, E]) fault(old, next S, anew bool) string {
 	return ""
 }
 
-func differs[E ~string](old, next *Deadline[E]) string {
-	if old == nil || next == nil || old.manner() == next.manner() {
+func unlike(note string) string {
+	if note == "" {
 		return ""
 	}
-	return fmt.Sprintf("its deadline fires %q in %s, the new one %q in %s", string(old.Fires), old.manner(), string(next.Fires), next.manner())
+	return "its deadline cannot go on as the new one: " + note
+}
+
+// differs says how the manners of two deadlines differ; empty if they do not.
+func differs[E ~string](one, other *Deadline[E]) string {
+	if one == nil || other == nil || one.manner() == other.manner() {
+		return ""
+	}
+	return fmt.Sprintf("one fires %q in %s, the other %q in %s", string(one.Fires), one.manner(), string(other.Fires), other.manner())
 }
 
 // Step decides the migration of one case. A deadline goes on as it is, running or
