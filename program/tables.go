@@ -16,6 +16,7 @@ const (
 	TableStatements
 	TableJobs
 	TablePostings
+	TableEditions
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -113,6 +114,11 @@ func Tables() []TableSpec {
 		// ledger.FormatLegs writes them.
 		{ID: TablePostings, Name: "postings", Key: 1, ReadOnly: true, Columns: []Column{
 			{Name: "id", Kind: Text}, {Name: "kind", Kind: Int}, {Name: "of_id", Kind: Text}, {Name: "at", Kind: Int}, {Name: "legs", Kind: Bytes},
+		}},
+		// The tables of the lifecycle under which the store was used, as JSON, and their
+		// SHA-256.
+		{ID: TableEditions, Name: "editions", Key: 1, Columns: []Column{
+			{Name: "edition", Kind: Int}, {Name: "digest", Kind: Bytes}, {Name: "body", Kind: Bytes},
 		}},
 	}
 }
