@@ -351,6 +351,7 @@ func tenYears(t *testing.T) {
 		total += <-passed
 	}
 	require.Greater(t, total, 2000, "deadlines that have passed")
+	t.Logf("%d deadlines", total)
 }
 
 // officeFor is one program's ten years; it returns how many deadlines passed.
@@ -398,7 +399,7 @@ func officeFor(t *testing.T, i int, until time.Time) int {
 func TestTenYearsOfDeadlines(t *testing.T) { synctest.Test(t, tenYears) }
 
 // BenchmarkTenYearsOfDeadlines measures the same by the clock on the wall, which a
-// bubble does not show.
+// bubble does not show. It is not for -count: RunTests counts as well.
 func BenchmarkTenYearsOfDeadlines(b *testing.B) {
 	all := func(string, string) (bool, error) { return true, nil }
 	for b.Loop() {
