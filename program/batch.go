@@ -129,13 +129,13 @@ type batchEvent string
 // BatchTable is the fixed lifecycle of a batch.
 func BatchTable() lifecycle.Table[BatchState, batchEvent] {
 	state := func(s BatchState, final bool) lifecycle.State[BatchState, batchEvent] {
-		return lifecycle.State[BatchState, batchEvent]{State: s, Final: final, Next: lifecycle.Officer}
+		return lifecycle.State[BatchState, batchEvent]{State: s, Final: final, Next: lifecycle.Officer, Wording: "batch." + string(s)}
 	}
 	move := func(on batchEvent, to BatchState, from ...BatchState) lifecycle.Move[BatchState, batchEvent] {
 		return lifecycle.Move[BatchState, batchEvent]{On: on, From: from, To: to}
 	}
 	return lifecycle.Table[BatchState, batchEvent]{
-		Name: "batch", Version: 1, Start: BatchPreparing,
+		Name: "batch", Version: 1, Start: BatchPreparing, EventTexts: "batch.event.",
 		States: []lifecycle.State[BatchState, batchEvent]{
 			state(BatchPreparing, false), state(BatchPrepared, false), state(BatchApproved, false),
 			state(BatchRevising, false), state(BatchSubmitted, false), state(BatchClosed, true),

@@ -32,9 +32,9 @@ type Application struct {
 	State     State
 	// Edition is the version of the lifecycle table that the case is pinned to.
 	Edition int
-	// Entered is when the present state was entered; Due when the deadline
-	// passes, zero if there is none; Paused since when the deadline stands still,
-	// zero while it runs. UTC.
+	// Entered is when the present state was entered, as it was decided; Due when the
+	// deadline passes, zero if there is none; Paused since when the deadline stands
+	// still, zero while it runs. UTC.
 	Entered, Due, Paused time.Time
 	// Receipt is the random label under which the case is drawn.
 	Receipt [16]byte
@@ -60,10 +60,16 @@ type Application struct {
 // TrailStep is one step of a case as the case remembers it. Who did it is in
 // the journal.
 type TrailStep struct {
-	// Event is empty for the first step, joining.
+	// Event is empty for the first step, joining, and for a migration.
 	Event Event
 	To    State
-	At    time.Time
+	// At is when the step was recorded. AsOf is the instant for which it was decided:
+	// before At if the report of it was late.
+	At, AsOf time.Time
+	// Edition is the version of the table that decided it.
+	Edition int
+
+	due, since time.Time // after a migration: its table alone cannot tell them
 }
 
 // Version counts the steps and corrections of the application.
@@ -84,14 +90,15 @@ func (a *Application) Count(event Event) int {
 	return n
 }
 
-// stateAt returns the state at an instant, "" before the case began.
-func (a *Application) stateAt(at time.Time) State {
-	var state State
+// stateAt returns the state that was recorded by an instant, and its edition; none
+// before the case began.
+func (a *Application) stateAt(at time.Time) editionState {
+	var state editionState
 	for _, s := range a.Trail {
 		if s.At.After(at) {
 			break
 		}
-		state = s.To
+		state = editionState{s.Edition, s.To}
 	}
 	return state
 }
@@ -117,10 +124,13 @@ type Report struct {
 // Today is the civil date of an instant in the program's zone.
 func (c *Case[T]) Today(at time.Time) calendar.Date { return calendar.DateOf(at, c.zone) }
 
-// trailCodec turns trails into a few bytes a step: positions in the table, and
-// microseconds since the step before.
+// trailCodecs turn trails into a few bytes a step: positions in the table of the
+// step's edition, microseconds since the step before, and how late it was
+// reported. A step without an event names the edition that the case enters.
+type trailCodecs map[int]trailCodec
+
+// trailCodec has the positions of one edition.
 type trailCodec struct {
-	edition    int
 	states     []State
 	events     []Event
 	stateIndex map[State]uint64
@@ -128,7 +138,7 @@ type trailCodec struct {
 }
 
 func newTrailCodec(t Table) trailCodec {
-	c := trailCodec{edition: t.Version, events: []Event{""}, stateIndex: map[State]uint64{}, eventIndex: map[Event]uint64{"": 0}}
+	c := trailCodec{events: []Event{""}, stateIndex: map[State]uint64{}, eventIndex: map[Event]uint64{"": 0}}
 	for _, s := range t.States {
 		c.stateIndex[s.State] = uint64(len(c.states))
 		c.states = append(c.states, s.State)
@@ -142,30 +152,57 @@ func newTrailCodec(t Table) trailCodec {
 	return c
 }
 
-func (c trailCodec) encode(trail []TrailStep) []byte {
-	b := make([]byte, 0, 8+len(trail)*10)
+func (all trailCodecs) encode(trail []TrailStep) []byte {
+	b := make([]byte, 0, 12+len(trail)*11)
 	var last int64
-	for _, s := range trail {
+	var c trailCodec
+	for i, s := range trail {
 		b = binary.AppendUvarint(b, c.eventIndex[s.Event])
+		if s.Event == "" {
+			c = all[s.Edition]
+			b = binary.AppendUvarint(b, uint64(s.Edition))
+		}
 		b = binary.AppendUvarint(b, c.stateIndex[s.To])
 		at := s.At.UnixMicro()
 		b = binary.AppendVarint(b, at-last)
+		b = binary.AppendVarint(b, at-s.AsOf.UnixMicro())
+		if s.Event == "" && i > 0 {
+			b = appendMoment(appendMoment(b, s.due), s.since)
+		}
 		last = at
 	}
 	return b
 }
 
-func (c trailCodec) decode(b []byte) ([]TrailStep, error) {
+func (all trailCodecs) decode(b []byte) ([]TrailStep, error) {
 	r := textReader{b, nil}
 	trail := make([]TrailStep, 0, 12)
 	var last int64
+	var c trailCodec
+	edition := 0
 	for len(r.rest) > 0 {
-		event, state := r.uvarint(), r.uvarint()
+		event := r.uvarint()
+		if event == 0 {
+			edition = int(r.uvarint())
+			var known bool
+			if c, known = all[edition]; r.err == nil && !known {
+				return nil, &EditionError{Edition: edition, Rule: "unknown"}
+			}
+		}
+		state := r.uvarint()
 		last += r.varint()
+		late := r.varint()
 		if r.err != nil || event >= uint64(len(c.events)) || state >= uint64(len(c.states)) {
 			return nil, errTrail
 		}
-		trail = append(trail, TrailStep{c.events[event], c.states[state], time.UnixMicro(last).UTC()})
+		s := TrailStep{Event: c.events[event], To: c.states[state], At: time.UnixMicro(last).UTC(), AsOf: time.UnixMicro(last - late).UTC(), Edition: edition}
+		if event == 0 && len(trail) > 0 {
+			s.due, s.since = r.moment(), r.moment()
+		}
+		trail = append(trail, s)
+	}
+	if r.err != nil {
+		return nil, errTrail
 	}
 	return trail, nil
 }

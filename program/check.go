@@ -29,15 +29,17 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 	if err != nil {
 		return nil, err
 	}
-	checks := map[State]*Check{}
 	var stages []string
 	for _, name := range states {
-		s, ok := e.machine.State(name)
-		if !ok || s.Check == nil {
+		before := len(stages)
+		for _, ed := range e.editions {
+			if s, ok := ed.machine.State(name); ok && s.Check != nil {
+				stages = append(stages, s.Check.At)
+			}
+		}
+		if len(stages) == before {
 			return nil, &FieldError{"states", fmt.Sprintf("%q has no check", name)}
 		}
-		checks[name] = s.Check
-		stages = append(stages, s.Check.At)
 	}
 	pages := e.casesAhead(&w, states, func(ctx context.Context, cases []*Case[T]) error { return e.ready(ctx, cases, stages...) })
 	defer pages.stop()
@@ -57,7 +59,12 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 				s.refused(&c.Application, "bounds")
 				continue
 			}
-			if err := s.check(c, checks[c.Application.State], &d); err != nil {
+			check := e.stateOf(&c.Application).Check
+			if check == nil { // the state has one in another edition only
+				s.counts["refused.no-check"]++
+				continue
+			}
+			if err := s.check(c, check, &d); err != nil {
 				return chunk{}, err
 			}
 		}
@@ -139,7 +146,7 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 	if err := s.keep(c, decision, number, record); err != nil {
 		return err
 	}
-	if slices.Contains(s.engine.rollIn, c.Application.State) && !c.Application.Placed {
+	if s.engine.onRoll[editionState{c.Application.Edition, c.Application.State}] && !c.Application.Placed {
 		if err := s.engine.placeCase(c); err != nil {
 			return err
 		}

@@ -65,6 +65,14 @@
 // never eligible and never ineligible. [Engine.CheckAll] decides all cases of a
 // wave.
 //
+// # Changing the lifecycle
+//
+// A changed table gets a new Version, and the old one goes into Earlier: cases that
+// stand go on under the version that they began with. [Engine.PreviewMigration]
+// counts what moving them would do, [Engine.Migrate] moves them. The store keeps
+// every version and refuses another table under its number ([EditionError]).
+// [Engine.Options] says what is possible for a case now, and why the rest is not.
+//
 // # When the process dies
 //
 // A command is one transaction. Either all of it was written or none: a seat is
@@ -74,7 +82,7 @@
 //
 // What concerns many cases is a job: [Engine.RegisterAll], [Engine.JoinAll],
 // [Engine.CheckAll], [Engine.Announce], [Engine.FireAll], [Engine.Tick],
-// [Engine.PrepareBatch], [Engine.Reconcile]. A job writes chunks of some
+// [Engine.PrepareBatch], [Engine.Reconcile], [Engine.Migrate]. A job writes chunks of some
 // thousand cases. Each chunk writes the job's own place in the same transaction,
 // so it is written once. Call the method again with the same job name, from any
 // process: it goes on after the last chunk that was written. A finished job

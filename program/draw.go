@@ -115,7 +115,7 @@ func (e *Engine[T]) readRoll(ctx context.Context, w Wave, frozen time.Time) (*qu
 			if err != nil {
 				return nil, err
 			}
-			if !application.Placed || !slices.Contains(e.rollIn, application.stateAt(frozen)) {
+			if !application.Placed || !e.onRoll[application.stateAt(frozen)] {
 				continue
 			}
 			if err := reader.add(&application); err != nil {

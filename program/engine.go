@@ -34,16 +34,17 @@ type Engine[T any] struct {
 	workers workers
 
 	zone         *time.Location
-	machine      *lifecycle.Machine[State, Event, *Case[T]]
+	machine      *lifecycle.Machine[State, Event, *Case[T]] // of the present edition
+	editions     map[int]*edition[T]                        // by version
 	registration *lifecycle.Machine[ApplicantState, registrationEvent, any]
 	waves        *lifecycle.Machine[WaveState, waveEvent, any]
 	batches      *lifecycle.Machine[BatchState, batchEvent, any]
 	payTable     *lifecycle.Machine[payment.State, payment.Event, any]
 	policy       *eligibility.Compiled[Case[T]]
 	texts        *wording.Catalogue
-	teller       *lifecycle.Teller[State, Event] // nil without texts
-	trail        trailCodec
-	rollIn       []State // states from which Drawn moves
+	trail        trailCodecs
+	rollIn       []State // states from which Drawn moves, in any edition
+	onRoll       map[editionState]bool
 
 	lastRoll lastRoll
 }
@@ -117,6 +118,11 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if err := e.compile(); err != nil {
 		return nil, err
 	}
+	pinned, err := newEditionStore(e.store, e.clock, p.tables())
+	if err != nil {
+		return nil, err
+	}
+	e.store = pinned
 	return e, nil
 }
 
@@ -130,7 +136,9 @@ func (e *Engine[T]) compile() error {
 	all = append(all, err)
 	steps, err := lifecycle.DefaultTexts()
 	all = append(all, err)
-	e.texts, err = wording.Compile(reasons, steps, p.Texts)
+	own, err := DefaultTexts()
+	all = append(all, err)
+	e.texts, err = wording.Compile(reasons, steps, own, p.Texts)
 	all = append(all, err)
 	options := lifecycle.CompileOptions{
 		Effects:  slices.Concat(ownEffects(), sortedKeys(p.Effects)),
@@ -139,19 +147,9 @@ func (e *Engine[T]) compile() error {
 	}
 	if e.texts != nil && len(p.Texts) > 0 {
 		options.Texts = e.texts
-		e.teller, err = lifecycle.NewTeller(p.Lifecycle, e.texts, p.Zone)
-		all = append(all, err)
 	}
-	e.machine, err = lifecycle.Compile(p.Lifecycle, p.Guards, options)
-	all = append(all, err)
-	e.waves, err = lifecycle.Compile(WaveTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
-	all = append(all, err)
-	e.registration, err = lifecycle.Compile(RegistrationTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
-	all = append(all, err)
-	e.batches, err = lifecycle.Compile(BatchTable(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
-	all = append(all, err)
-	e.payTable, err = lifecycle.Compile(payment.Table(), map[string]lifecycle.Guard[any]{}, lifecycle.CompileOptions{})
-	all = append(all, err)
+	all = append(all, e.compileEditions(options))
+	all = append(all, e.compileFixed())
 	e.policy, err = eligibility.Compile(p.Facts.Schema, p.Policy, &eligibility.Options{Texts: ruleTexts(p.Texts)})
 	all = append(all, err)
 	for _, limit := range p.Facts.limits {
@@ -159,18 +157,29 @@ func (e *Engine[T]) compile() error {
 			all = append(all, &FieldError{"Facts", fmt.Sprintf("asks for limit %q, which the program does not have", limit)})
 		}
 	}
-	e.trail = newTrailCodec(p.Lifecycle)
 	if err := errors.Join(all...); err != nil {
 		return err
 	}
-	for _, s := range p.Lifecycle.States {
-		for row := range e.machine.Rows(s.State) {
-			if row.Event == Drawn {
-				e.rollIn = append(e.rollIn, s.State)
-			}
-		}
-	}
+	e.machine = e.editions[p.Lifecycle.Version].machine
 	return nil
+}
+
+// compileFixed makes the machines of the library's own tables. They are held to
+// their texts, and to what is carried out and held.
+func (e *Engine[T]) compileFixed() error {
+	own, err := ownCatalogue()
+	if err != nil {
+		return err
+	}
+	none := lifecycle.CompileOptions{Texts: own, Effects: []string{}, Holdings: []lifecycle.Holding{}}
+	paid := lifecycle.CompileOptions{Texts: own, Effects: []string{payment.EffectReserve, payment.EffectPost, payment.EffectVoid, payment.EffectRepay},
+		Holdings: []lifecycle.Holding{payment.Reservation}}
+	var errs [4]error
+	e.waves, errs[0] = lifecycle.Compile(WaveTable(), map[string]lifecycle.Guard[any]{}, none)
+	e.registration, errs[1] = lifecycle.Compile(RegistrationTable(), map[string]lifecycle.Guard[any]{}, none)
+	e.batches, errs[2] = lifecycle.Compile(BatchTable(), map[string]lifecycle.Guard[any]{}, none)
+	e.payTable, errs[3] = lifecycle.Compile(payment.Table(), map[string]lifecycle.Guard[any]{}, paid)
+	return errors.Join(errs[:]...)
 }
 
 // ruleTexts picks the texts that package eligibility reads.
@@ -194,7 +203,8 @@ func ruleTexts(all wording.Texts) wording.Texts {
 // Policy returns the compiled policy, for explaining decisions.
 func (e *Engine[T]) Policy() *eligibility.Compiled[Case[T]] { return e.policy }
 
-// Lifecycle returns the compiled lifecycle, for drawing and explaining it.
+// Lifecycle returns the compiled lifecycle, the present edition, for drawing and
+// explaining it.
 func (e *Engine[T]) Lifecycle() *lifecycle.Machine[State, Event, *Case[T]] { return e.machine }
 
 // By says who gives a command.

@@ -332,7 +332,7 @@ func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) error {
 	e, last := x.engine, a.Registered
 	for i := range x.cases[a.ID] {
 		c := &x.cases[a.ID][i]
-		if state, ok := e.machine.State(c.State); !ok || !state.Final {
+		if !e.stateOf(c).Final {
 			return &RetentionError{Applicant: a.ID, Why: "case-open"}
 		}
 		if c.Entered.After(last) {
@@ -433,7 +433,7 @@ func (e *Engine[T]) Withdraw(ctx context.Context, by By, applicant uuid.UUID) er
 			return err
 		}
 		for _, c := range cases[applicant] {
-			if state, ok := e.machine.State(c.State); !ok || !state.Final {
+			if !e.stateOf(&c).Final {
 				return &StateError{What: fmt.Sprintf("the case in wave %d", c.Wave), State: string(c.State), Event: string(withdraw)}
 			}
 		}

@@ -12,6 +12,16 @@ import (
 	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
+// Codes of the engine's own reasons.
+const (
+	// CodeCheckOnly: only the policy passes a check.
+	CodeCheckOnly = "check-only"
+	// CodeDrawOnly: only a draw gives this result.
+	CodeDrawOnly = "draw-only"
+	// CodeAppealOnly: it happens by an appeal only.
+	CodeAppealOnly = "appeal-only"
+)
+
 // RefusedError says why an event is not possible for a case.
 type RefusedError struct {
 	Event   Event
@@ -35,35 +45,21 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
-	if report.Event == Drawn || report.Event == NotSelected {
-		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
-	}
-	if e.program.Appeals.events(report.Event) {
-		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "appeal-only"}}}
-	}
-	w, err := e.Wave(ctx, wave)
+	c, err := e.readCase(ctx, wave, applicant)
 	if err != nil {
 		return err
 	}
-	a, err := e.Application(ctx, wave, applicant)
-	if err != nil {
-		return err
-	}
-	c := &Case[T]{Application: a, Wave: w, zone: e.zone}
-	cases := []*Case[T]{c}
-	if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
-		return err
-	}
-	s := e.newSteps(ctx, by.Actor, &w)
-	if e.checkOnly(a.State, report.Event) {
-		return &RefusedError{Event: report.Event, State: a.State, Reasons: []Reason{{Code: "check-only"}}}
+	s := e.newSteps(ctx, by.Actor, &c.Wave)
+	state := c.Application.State
+	if why := s.reserved(&c.Application, report.Event); why != nil {
+		return &RefusedError{Event: report.Event, State: state, Reasons: why}
 	}
 	why, err := s.fire(c, report, nil)
 	if err != nil {
 		return err
 	}
 	if len(why) > 0 {
-		return &RefusedError{Event: report.Event, State: a.State, Reasons: slices.Clone(why)}
+		return &RefusedError{Event: report.Event, State: state, Reasons: slices.Clone(why)}
 	}
 	s.linkAccount(c)
 	if err := s.put(c); err != nil {
@@ -73,12 +69,30 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	return err
 }
 
+// readCase reads one case with all that guards may look at.
+func (e *Engine[T]) readCase(ctx context.Context, wave int64, applicant uuid.UUID) (*Case[T], error) {
+	w, err := e.Wave(ctx, wave)
+	if err != nil {
+		return nil, err
+	}
+	a, err := e.Application(ctx, wave, applicant)
+	if err != nil {
+		return nil, err
+	}
+	c := &Case[T]{Application: a, Wave: w, zone: e.zone}
+	cases := []*Case[T]{c}
+	return c, errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases))
+}
+
 // checkOnly reports whether an event is what only the policy may decide: that a
 // case passes a check.
-func (e *Engine[T]) checkOnly(s State, event Event) bool {
-	state, _ := e.machine.State(s)
+func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
+	state := e.stateOf(a)
 	return state.Check != nil && event == state.Check.Eligible
 }
+
+// drawOnly reports whether an event is what only a draw gives.
+func drawOnly(event Event) bool { return event == Drawn || event == NotSelected }
 
 // payoutMark stands for an account in a fingerprint: a keyed digest.
 func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
@@ -165,16 +179,8 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refu
 		s.refused(&c.Application, "bounds")
 		return nil
 	}
-	if r.Event == Drawn || r.Event == NotSelected {
-		s.refused(&c.Application, "draw-only")
-		return nil
-	}
-	if s.engine.program.Appeals.events(r.Event) {
-		s.refused(&c.Application, "appeal-only")
-		return nil
-	}
-	if s.engine.checkOnly(c.Application.State, r.Event) {
-		s.refused(&c.Application, "check-only")
+	if why := s.reserved(&c.Application, r.Event); why != nil {
+		s.refused(&c.Application, why[0].Code)
 		return nil
 	}
 	why, err := s.fire(c, r, fired)
@@ -191,7 +197,8 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refu
 
 // Tick fires every deadline of a wave that has passed, as a job, whose name is
 // new each time. Each deadline is fired once, for the entry into the state that
-// it was set for.
+// it was set for. Cases of a version of the lifecycle that the program does not
+// have are counted under "refused.unknown-edition" and stay as they are.
 func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Counts, error) {
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
@@ -208,19 +215,29 @@ func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Co
 			return chunk{}, err
 		}
 		var cases []*Case[T]
+		unknown := int64(0)
 		for _, row := range rows.Rows {
+			if intOf(row.Values[0]) != wave {
+				continue
+			}
 			a, err := applicationOf(row, e.trail)
+			var edition *EditionError
+			if errors.As(err, &edition) {
+				unknown++
+				continue
+			}
 			if err != nil {
 				return chunk{}, err
 			}
-			if a.Wave == wave {
-				cases = append(cases, &Case[T]{Application: a, Wave: w, zone: e.zone})
-			}
+			cases = append(cases, &Case[T]{Application: a, Wave: w, zone: e.zone})
 		}
 		if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
 			return chunk{}, err
 		}
 		s := e.newSteps(ctx, by.Actor, &w)
+		if unknown > 0 {
+			s.counts["refused.unknown-edition"] += unknown
+		}
 		for _, c := range cases {
 			if err := s.tick(c, ask.refused); err != nil {
 				return chunk{}, err
@@ -232,8 +249,8 @@ func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Co
 
 func (s *steps[T]) tick(c *Case[T], refused error) error {
 	a := &c.Application
-	state, ok := s.engine.machine.State(a.State)
-	if !ok || state.Within == nil || s.at.Before(a.Due) {
+	state := s.engine.stateOf(a)
+	if state.Within == nil || s.at.Before(a.Due) {
 		return nil
 	}
 	fired := &lifecycle.Running{Entry: int64(len(a.Trail)), Due: a.Due}
@@ -247,6 +264,5 @@ func (e *Engine[T]) NextDue(ctx context.Context) (time.Time, bool, error) {
 	if err != nil || len(rows.Rows) == 0 {
 		return time.Time{}, false, err
 	}
-	a, err := applicationOf(rows.Rows[0], e.trail)
-	return a.Due, err == nil, err
+	return moment(rows.Rows[0].Values[5]), true, nil
 }

@@ -102,6 +102,33 @@ func TestASeatComesFromADrawOnly(t *testing.T) {
 	require.ErrorContains(t, err, "takes a seat, which only a draw gives")
 }
 
+// Sets of states change nothing: who is on the roll, and who has a seat, follows from
+// the states that they stand for.
+func TestASetHidesNoWayAroundTheDraw(t *testing.T) {
+	s := newStory(memstore.New())
+	for want, bust := range map[string]func(*program.Table){
+		`"sneak" from "joined" leads onto the roll without a check`: func(b *program.Table) {
+			b.Moves = append(b.Moves, program.Moves{{On: "sneak", From: []program.State{"joined"}, To: "in_roll"}}...)
+		},
+		`"sneak" from "in_roll" takes a seat, which only a draw gives`: func(b *program.Table) {
+			b.Moves = append(b.Moves, program.Moves{{On: "sneak", From: []program.State{"roll"}, To: "bought"}}...)
+		},
+	} {
+		p := testProgram()
+		p.Lifecycle.Sets = program.Sets{"roll": {"in_roll"}}
+		for i := range p.Lifecycle.Moves {
+			if p.Lifecycle.Moves[i].On == program.Drawn {
+				p.Lifecycle.Moves[i].From = []program.State{"roll"}
+			}
+		}
+		_, err := s.engineOf(t, p)
+		require.NoError(t, err, "control")
+		bust(&p.Lifecycle)
+		_, err = s.engineOf(t, p)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // A repeated command under its key has the receipt of the first.
 func TestJoiningTwiceGivesOneReceipt(t *testing.T) {
 	s := newStory(memstore.New())

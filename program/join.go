@@ -140,7 +140,7 @@ func (s *steps[T]) join(w Wave, applicant Row) (Application, error) {
 	if err != nil {
 		return Application{}, err
 	}
-	s.enter(&a, "", "", table.Start, deadline)
+	s.enter(&a, TrailStep{To: table.Start, AsOf: s.at}, deadline)
 	s.rows = append(s.rows, a.row(s.engine.trail))
 	return a, nil
 }

@@ -1,8 +1,10 @@
 package program_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/lifecycle"
+	"github.com/gelombang/gelombang/program/wording"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -57,6 +60,39 @@ func TestTheEngineFollowsEveryPath(t *testing.T) {
 		require.Empty(t, breaches)
 	}
 	require.Greater(t, paths, 20)
+}
+
+// The fixed tables have texts in both languages for every state and event, and no
+// effect or holding that nobody knows.
+func TestTheFixedTablesHaveTexts(t *testing.T) {
+	own, err := program.DefaultTexts()
+	require.NoError(t, err)
+	for lang := range own {
+		require.Contains(t, []string{"id", "en"}, lang)
+	}
+	for _, without := range []string{"", "registration.barred", "wave.event.fix", "batch.revising", "payment.unknown"} {
+		texts, pay := wording.Texts{}, wording.Texts{}
+		for to, from := range map[*wording.Texts]wording.Texts{&texts: own, &pay: payment.Texts()} {
+			for lang, messages := range from {
+				(*to)[lang] = maps.Clone(messages)
+				delete((*to)[lang], without)
+			}
+		}
+		catalogue, err := wording.Compile(texts, pay)
+		require.NoError(t, err)
+		fixed := lifecycle.CompileOptions{Texts: catalogue, Effects: []string{}, Holdings: []lifecycle.Holding{}}
+		_, err1 := lifecycle.Compile(program.RegistrationTable(), map[string]lifecycle.Guard[any]{}, fixed)
+		_, err2 := lifecycle.Compile(program.WaveTable(), map[string]lifecycle.Guard[any]{}, fixed)
+		_, err3 := lifecycle.Compile(program.BatchTable(), map[string]lifecycle.Guard[any]{}, fixed)
+		fixed.Effects = []string{payment.EffectReserve, payment.EffectPost, payment.EffectVoid, payment.EffectRepay}
+		fixed.Holdings = []lifecycle.Holding{payment.Reservation}
+		_, err4 := lifecycle.Compile(payment.Table(), map[string]lifecycle.Guard[any]{}, fixed)
+		if err := errors.Join(err1, err2, err3, err4); without == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, without, "control")
+		}
+	}
 }
 
 // A fixed table has no way back to life, and no payment is settled twice without

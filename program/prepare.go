@@ -219,7 +219,7 @@ type preparer[T any] struct {
 func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 	a := &c.Application
 	before, paidBefore := p.paid[a.Applicant]
-	state, _ := p.engine.machine.State(a.State)
+	state := p.engine.stateOf(a)
 	switch {
 	case dayOf(intOf(row.Values[6])).Compare(p.today) > 0:
 		p.counts["not-due"]++

@@ -74,8 +74,12 @@ type Program[T any] struct {
 	// ID is short and permanent: letters a to z, digits and -.
 	ID        string
 	Lifecycle Table
-	Facts     *Facts[T]
-	Policy    eligibility.Policy
+	// Earlier are the earlier versions of Lifecycle under which cases still stand.
+	// A case is decided under the version that it began with, until Migrate moves
+	// it. Guards, effects, benefits and texts serve them all.
+	Earlier []Table
+	Facts   *Facts[T]
+	Policy  eligibility.Policy
 	// Place says where a candidate stands in the draw: computed when the case
 	// passes its screening, and stored.
 	Place func(*Case[T]) Placement
@@ -205,35 +209,43 @@ func (p *Program[T]) faults() Faults {
 	for _, where := range lossyFields(reflect.TypeFor[T](), "T", nil) {
 		add(where, "would not survive being stored as JSON")
 	}
-	return slices.Concat(f, p.effectFaults(), p.seatFaults())
+	versions := map[int]bool{}
+	for _, t := range p.tables() {
+		if versions[t.Version] || t.Name != p.Lifecycle.Name {
+			add("Earlier", "are tables of the lifecycle's name, each of another version")
+		}
+		versions[t.Version] = true
+		f = slices.Concat(f, p.effectFaults(t), p.seatFaults(t))
+	}
+	return f
 }
 
 // seatFaults: a seat comes from a draw, and the roll from a check.
-func (p *Program[T]) seatFaults() Faults {
+func (p *Program[T]) seatFaults(t Table) Faults {
 	var f Faults
 	add := func(rule string, args ...any) { f = append(f, &FieldError{"Lifecycle", fmt.Sprintf(rule, args...)}) }
 	states := map[State]lifecycle.State[State, Event]{}
-	for _, s := range p.Lifecycle.States {
+	for _, s := range t.States {
 		states[s.State] = s
 	}
 	holds := func(s State) bool { return slices.Contains(states[s].Holds, Seat) }
 	inRoll := map[State]bool{}
-	for _, m := range p.Lifecycle.Moves {
+	for _, m := range t.Moves {
 		if m.On != Drawn {
 			continue
 		}
-		for _, s := range m.From {
+		for _, s := range t.Sources(m) {
 			inRoll[s] = true
 		}
 		if !holds(m.To) {
 			add("whoever is drawn must come into a state that holds a seat, not %q", string(m.To))
 		}
 	}
-	if holds(p.Lifecycle.Start) {
+	if holds(t.Start) {
 		add("the first state holds a seat, which only a draw gives")
 	}
-	for _, m := range p.Lifecycle.Moves {
-		for _, from := range m.From {
+	for _, m := range t.Moves {
+		for _, from := range t.Sources(m) {
 			if m.On != Drawn && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
 				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
 			}
@@ -246,9 +258,9 @@ func (p *Program[T]) seatFaults() Faults {
 	return f
 }
 
-func (p *Program[T]) effectFaults() Faults {
+func (p *Program[T]) effectFaults(t Table) Faults {
 	var f Faults
-	for _, move := range p.Lifecycle.Moves {
+	for _, move := range t.Moves {
 		for _, e := range move.Do {
 			benefit, known := p.Benefits.Find(e.Arg)
 			isBalance := known && benefit.Kind == payment.BalanceKind
@@ -264,7 +276,8 @@ func (p *Program[T]) effectFaults() Faults {
 }
 
 func (p *Program[T]) draws() bool {
-	return slices.ContainsFunc(p.Lifecycle.Moves, func(m lifecycle.Move[State, Event]) bool { return m.On == Drawn })
+	draws := func(m lifecycle.Move[State, Event]) bool { return m.On == Drawn }
+	return slices.ContainsFunc(p.tables(), func(t Table) bool { return slices.ContainsFunc(t.Moves, draws) })
 }
 
 func shortName(s string) bool {

@@ -15,7 +15,7 @@ import (
 // This file turns what the engine works with into rows and back. The order of
 // values is that of the columns in Tables.
 
-var errTrail = errors.New("program: a stored trail cannot be read: it belongs to another edition of the table")
+var errTrail = errors.New("program: a stored trail cannot be read")
 
 func micros(t time.Time) any {
 	if t.IsZero() {
@@ -103,7 +103,7 @@ func same(a, b any) bool {
 	return a == b
 }
 
-func (a *Application) row(c trailCodec) Row {
+func (a *Application) row(c trailCodecs) Row {
 	var pool, groups any
 	if a.Placed {
 		pool, groups = a.Placement.Pool, strings.Join(a.Placement.Groups, ",")
@@ -120,7 +120,9 @@ func (a *Application) row(c trailCodec) Row {
 	}, a.stored, a.version)
 }
 
-func applicationOf(row Row, c trailCodec) (Application, error) {
+// applicationOf reads an application. The error is an *EditionError if its trail is
+// of a version that the program does not have.
+func applicationOf(row Row, c trailCodecs) (Application, error) {
 	v := row.Values
 	a := Application{
 		Wave: intOf(v[0]), Applicant: idOf(v[1]), State: State(textOf(v[2])), Edition: int(intOf(v[3])),
@@ -136,13 +138,16 @@ func applicationOf(row Row, c trailCodec) (Application, error) {
 			a.Placement.Groups = strings.Split(groups, ",")
 		}
 	}
-	if a.Edition != c.edition {
-		return a, errTrail
+	if v[17] != nil {
+		a.Due, a.Paused = moment(v[17]), moment(v[18])
+	}
+	if _, known := c[a.Edition]; !known {
+		return a, &EditionError{Edition: a.Edition, Rule: "unknown"}
 	}
 	var err error
 	a.Trail, err = c.decode(bytesOf(v[16]))
-	if v[17] != nil {
-		a.Due, a.Paused = moment(v[17]), moment(v[18])
+	if err == nil && (len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].Edition != a.Edition) {
+		err = errTrail
 	}
 	return a, err
 }

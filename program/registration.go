@@ -34,12 +34,12 @@ func RegistrationTable() lifecycle.Table[ApplicantState, registrationEvent] {
 		move  = lifecycle.Move[ApplicantState, registrationEvent]
 	)
 	return lifecycle.Table[ApplicantState, registrationEvent]{
-		Name: "registration", Version: 1, Start: Registered,
+		Name: "registration", Version: 1, Start: Registered, EventTexts: "registration.event.",
 		States: []state{
-			{State: Registered, Next: lifecycle.Applicant},
-			{State: Barred, Next: lifecycle.Officer},
-			{State: Withdrawn, Next: lifecycle.Applicant},
-			{State: Erased, Final: true},
+			{State: Registered, Next: lifecycle.Applicant, Wording: "registration.registered"},
+			{State: Barred, Next: lifecycle.Officer, Wording: "registration.barred"},
+			{State: Withdrawn, Next: lifecycle.Applicant, Wording: "registration.withdrawn"},
+			{State: Erased, Final: true, Wording: "registration.erased"},
 		},
 		Sets: map[ApplicantState][]ApplicantState{"known": {Registered, Barred, Withdrawn}},
 		Moves: []move{

@@ -43,6 +43,11 @@ type stepKind struct {
 	Event Event `json:"event,omitempty"`
 	From  State `json:"from,omitempty"`
 	To    State `json:"to"`
+	// Edition is the version of the table that decided.
+	Edition int `json:"edition"`
+	// AsOf is the instant for which a late report was decided; zero if that is the
+	// entry's own.
+	AsOf time.Time `json:"as_of,omitzero"`
 }
 
 type stepGroup struct {
@@ -83,18 +88,15 @@ func (s *steps[T]) refused(a *Application, reason string) {
 // reasons are nil if the move was made; they are valid until the next call.
 func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Running) ([]Reason, error) {
 	a := &c.Application
-	if a.Edition != s.engine.program.Lifecycle.Version {
-		return nil, fmt.Errorf("program: a case is pinned to edition %d of the lifecycle, the program has %d", a.Edition, s.engine.program.Lifecycle.Version)
-	}
 	c.Report = report
 	at := s.moment(a, report)
 	at.Fired = fired
-	step, why := s.engine.machine.Fire(a.State, report.Event, c, at, s.why[:0])
+	step, why := s.engine.under(a).machine.Fire(a.State, report.Event, c, at, s.why[:0])
 	s.why = why
 	if len(why) > 0 {
 		return why, nil
 	}
-	s.enter(a, report.Event, step.From, step.To, step.Running(at))
+	s.enter(a, TrailStep{Event: report.Event, To: step.To, AsOf: at.At}, step.Running(at))
 	if slices.Contains(step.Releases, Seat) {
 		s.releaseSeat(a)
 	}
@@ -126,10 +128,16 @@ func (s *steps[T]) moment(a *Application, report Report) Moment {
 	return at
 }
 
-func (s *steps[T]) enter(a *Application, event Event, from, to State, deadline lifecycle.Running) {
-	a.State, a.Entered, a.Due, a.Paused = to, s.at, deadline.Due, deadline.Since
-	a.Trail = append(a.Trail, TrailStep{event, to, s.at})
-	kind := stepKind{a.Wave, event, from, to}
+// enter makes a step of a case: it goes into the trail and the journal.
+func (s *steps[T]) enter(a *Application, step TrailStep, deadline lifecycle.Running) {
+	kind := stepKind{Wave: a.Wave, Event: step.Event, From: a.State, To: step.To, Edition: a.Edition}
+	step.At, step.Edition = s.at, a.Edition
+	if step.AsOf.Before(s.at) {
+		step.AsOf = step.AsOf.UTC().Truncate(time.Microsecond)
+		kind.AsOf = step.AsOf
+	}
+	a.State, a.Entered, a.Due, a.Paused = step.To, step.AsOf, deadline.Due, deadline.Since
+	a.Trail = append(a.Trail, step)
 	i, known := s.index[kind]
 	if !known {
 		i = len(s.groups)
@@ -137,7 +145,7 @@ func (s *steps[T]) enter(a *Application, event Event, from, to State, deadline l
 		s.groups = append(s.groups, stepGroup{stepKind: kind})
 	}
 	s.groups[i].Cases = append(s.groups[i].Cases, shortID(a.Applicant))
-	s.counts["state."+string(to)]++
+	s.counts["state."+string(step.To)]++
 }
 
 // put writes the case's application, and the applicant if a step changed it,

@@ -23,6 +23,7 @@ const (
 	TableReaders
 	TableLogHashes
 	TableLogHead
+	TableEditions
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -150,6 +151,11 @@ func Tables() []TableSpec {
 		// One row: the last checkpoint, and until when who is sealing more.
 		{ID: TableLogHead, Name: "log_head", Key: 1, Columns: []Column{
 			{Name: "one", Kind: Int}, {Name: "checkpoint", Kind: Bytes}, {Name: "owner", Kind: Bytes, Null: true}, {Name: "until", Kind: Int, Null: true},
+		}},
+		// The tables of the lifecycle under which the store was used, as JSON, and their
+		// SHA-256.
+		{ID: TableEditions, Name: "editions", Key: 1, Columns: []Column{
+			{Name: "edition", Kind: Int}, {Name: "digest", Kind: Bytes}, {Name: "body", Kind: Bytes},
 		}},
 	}
 }

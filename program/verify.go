@@ -112,7 +112,7 @@ func (v *verifier[T]) applications(ctx context.Context) error {
 		if len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].To != a.State {
 			v.breach("journal", where, "its state is not the last of its trail")
 		}
-		if state, ok := v.engine.machine.State(a.State); ok {
+		if state, ok := v.engine.under(&a).machine.State(a.State); ok {
 			holds := a.SeatState == "held" || a.SeatState == "granted"
 			if holds != (len(state.Holds) > 0) {
 				v.breach("seats", where, "state %s and seat %q do not agree", a.State, a.SeatState)

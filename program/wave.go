@@ -72,10 +72,10 @@ func WaveTable() lifecycle.Table[WaveState, waveEvent] {
 		return lifecycle.Move[WaveState, waveEvent]{On: on, From: []WaveState{from}, To: to}
 	}
 	state := func(s WaveState) lifecycle.State[WaveState, waveEvent] {
-		return lifecycle.State[WaveState, waveEvent]{State: s, Next: lifecycle.Officer, Final: s == WaveAnnounced}
+		return lifecycle.State[WaveState, waveEvent]{State: s, Next: lifecycle.Officer, Final: s == WaveAnnounced, Wording: "wave." + string(s)}
 	}
 	return lifecycle.Table[WaveState, waveEvent]{
-		Name: "wave", Version: 1, Start: WavePlanned,
+		Name: "wave", Version: 1, Start: WavePlanned, EventTexts: "wave.event.",
 		States: []lifecycle.State[WaveState, waveEvent]{
 			state(WavePlanned), state(WaveOpen), state(WaveClosed), state(WaveFreezing), state(WaveFrozen), state(WaveDrawn), state(WaveAnnounced),
 		},

@@ -26,7 +26,8 @@ func NewCounter(t Term, holidays Holidays) (*Counter, error) {
 }
 
 // Due returns the first instant, in UTC, after a term that begins at start has
-// passed. The error is a *TermError for a date outside the years 1 to 9999.
+// passed. It is after start. The error is a *TermError for a date outside the
+// years 1 to 9999, and for business days beyond what the holidays cover.
 //
 // Where a clock change makes the end time happen twice, the later one counts;
 // where it skips the end time, the term ends with the skip.
@@ -38,7 +39,12 @@ func (c *Counter) Due(start time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	return c.end(c.lastDay(first))
+	last := c.lastDay(first)
+	due, err := c.end(first, last)
+	if err == nil && !start.Before(due) {
+		due, err = c.end(first, c.later(last, 1))
+	}
+	return due, err
 }
 
 func (c *Counter) lastDay(first Date) Date {
@@ -68,7 +74,7 @@ func (t Term) lastDayOfMonths(start Date) Date {
 
 // Extend returns a deadline that is later than due by the term, in UTC: the day
 // after the last day of the old deadline is day one, whatever CountStart says.
-// The error is a *TermError for a date outside the years 1 to 9999.
+// The errors are those of Due.
 func (c *Counter) Extend(due time.Time) (time.Time, error) {
 	after := *c
 	after.term.CountStart = false
@@ -82,16 +88,21 @@ func (c *Counter) Extend(due time.Time) (time.Time, error) {
 // another, in UTC. A duration is later by as long as it stood. Of a term in days,
 // the days that were left after the day on which it was suspended (business days
 // for a term in business days) are counted from the day after the one on which it
-// goes on; its time of day stays. So a suspension within one day changes nothing,
-// and nobody loses a day to a suspension. The deadline is never before the instant
-// at which it goes on: if that day's end time is over, the next day (for business
-// days the next business day) is the last.
+// goes on; its time of day stays. If none was left, the day on which it goes on is
+// the last (for business days that day or the next business day). A suspension
+// that ends on the same day, before the deadline, changes nothing, and no deadline
+// becomes earlier. The deadline is always after the instant at which it goes on:
+// if the last day's end time is over by then, the next day (for business days the
+// next business day) is the last.
 //
-// The error is a *TermError if a date is outside the years 1 to 9999, or the
-// instants are not in the order suspended, resumed.
+// The errors are those of Due, and a *TermError if the instants are not in the
+// order suspended, resumed, or if the deadline had passed when it was suspended.
 func (c *Counter) Resume(due, suspended, resumed time.Time) (time.Time, error) {
 	if resumed.Before(suspended) {
 		return time.Time{}, &TermError{"resumed", "is not before suspended"}
+	}
+	if !suspended.Before(due) {
+		return time.Time{}, &TermError{"suspended", "is before due"}
 	}
 	if c.term.For != 0 {
 		return inRange(due.Add(resumed.Sub(suspended)))
@@ -104,13 +115,19 @@ func (c *Counter) Resume(due, suspended, resumed time.Time) (time.Time, error) {
 			return time.Time{}, err
 		}
 	}
-	if from == to {
+	if from == to && resumed.Before(due) {
 		return due.UTC(), nil
 	}
+	if c.term.BusinessDays > 0 && !(c.holidays.Covers(from) && c.holidays.Covers(last)) {
+		return time.Time{}, errUncovered()
+	}
 	day := c.later(to, c.left(from, last))
-	end, err := c.end(day)
+	end, err := c.end(to, day)
 	if err == nil && !resumed.Before(end) {
-		return c.end(c.later(day, 1))
+		end, err = c.end(to, c.later(day, 1))
+	}
+	if err == nil && end.Before(due) { // a last day that was no business day
+		end = due.UTC()
 	}
 	return end, err
 }
@@ -129,10 +146,14 @@ func (c *Counter) left(after, last Date) int {
 	return n
 }
 
-// later returns the n-th day of the term after a day.
+// later returns the n-th day of the term after a day; for none the day itself, or
+// for business days the first that is one.
 func (c *Counter) later(day Date, n int) Date {
-	if n == 0 || c.term.BusinessDays == 0 {
+	switch {
+	case c.term.BusinessDays == 0:
 		return day.AddDays(n)
+	case n == 0:
+		return c.holidays.nth(day, 1)
 	}
 	return c.holidays.nth(day.AddDays(1), n)
 }
@@ -145,12 +166,20 @@ func (c *Counter) dateOf(t time.Time, field string) (Date, error) {
 	return d, nil
 }
 
-// end returns the first instant after the term's time of day on its last day.
-func (c *Counter) end(last Date) (time.Time, error) {
+// end returns the first instant after the term's time of day on its last day. Its
+// days were counted from the given one on.
+func (c *Counter) end(from, last Date) (time.Time, error) {
 	if !last.Valid() {
 		return time.Time{}, &TermError{"end", "is in the years 1 to 9999"}
 	}
+	if c.term.BusinessDays > 0 && !(c.holidays.Covers(from) && c.holidays.Covers(last)) {
+		return time.Time{}, errUncovered()
+	}
 	return instant(last, c.until, c.zone), nil
+}
+
+func errUncovered() error {
+	return &TermError{FieldHolidays, "are not known for all the days that are counted"}
 }
 
 func inRange(t time.Time) (time.Time, error) {

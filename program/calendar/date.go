@@ -106,8 +106,14 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day)
 }
 
-// MarshalText writes what String writes.
-func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+// MarshalText writes what String writes. A day that does not exist, which could
+// not be read again, is a *DateError.
+func (d Date) MarshalText() ([]byte, error) {
+	if !d.IsZero() && !d.Valid() {
+		return nil, &DateError{Rule: "no-such-day"}
+	}
+	return []byte(d.String()), nil
+}
 
 // UnmarshalText reads what Parse reads, and an empty text as the zero Date.
 func (d *Date) UnmarshalText(text []byte) error {

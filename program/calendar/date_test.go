@@ -49,6 +49,9 @@ func TestDateInJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &out))
 	require.Equal(t, in, out)
 	require.Error(t, json.Unmarshal([]byte(`{"From":"yesterday"}`), &out))
+	var fault *calendar.DateError
+	_, err = json.Marshal(row{From: calendar.Of(2021, 2, 30)})
+	require.ErrorAs(t, err, &fault, "what could not be read again is not written")
 }
 
 func TestAddMonthsClamps(t *testing.T) {

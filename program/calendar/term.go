@@ -10,10 +10,11 @@ import (
 //
 // A term of days or months ends on its last day, at the time in Until. With
 // CountStart the day on which the term begins is day one; without it, day one is
-// the day after.
+// the day after. A term that would have passed before it begins, because its only day
+// has no time left, ends a day later (for business days on the next business day).
 type Term struct {
 	Days         int           // calendar days, 1 to 36600
-	BusinessDays int           // days other than Saturday, Sunday and holidays, 1 to 36600
+	BusinessDays int           // days other than Saturday, Sunday and holidays, 1 to 36600 (Monday to Friday is the only week)
 	Months       int           // calendar months, 1 to 1200; too short a month ends on its last day
 	For          time.Duration // a plain duration; the other fields stay empty
 
@@ -26,6 +27,10 @@ type Term struct {
 type TermError struct {
 	Field, Rule string
 }
+
+// FieldHolidays is the Field of a *TermError for business days that are counted
+// where the holidays are not known.
+const FieldHolidays = "Holidays"
 
 func (e *TermError) Error() string { return "calendar: term: " + e.Field + " " + e.Rule }
 
@@ -113,18 +118,41 @@ func parseUntil(s string) (time.Duration, error) {
 	return at + time.Duration(sec+1)*time.Second, nil
 }
 
-// Holidays is a set of dates that are not business days. The zero value is empty.
+// Holidays is a set of dates that are not business days. The zero value has no
+// dates and covers every year: a program that chooses it leaves out Saturdays and
+// Sundays only.
 type Holidays struct {
-	days map[Date]struct{}
+	days          map[Date]struct{}
+	from, through Date // the days for which the set is complete; zero: all
 }
 
-// NewHolidays returns the set of the given dates.
+// NewHolidays returns the set of the given dates. It is taken to be complete for
+// the years from its first date to its last. A term in business days that is
+// counted beyond them is a *TermError, since the holidays there are not known:
+// they would be counted as business days. See Covering.
 func NewHolidays(dates ...Date) Holidays {
-	days := make(map[Date]struct{}, len(dates))
-	for _, d := range dates {
-		days[d] = struct{}{}
+	h := Holidays{days: make(map[Date]struct{}, len(dates))}
+	for i, d := range dates {
+		h.days[d] = struct{}{}
+		if i == 0 || d.Year < h.from.Year {
+			h.from = Of(d.Year, time.January, 1)
+		}
+		if i == 0 || d.Year > h.through.Year {
+			h.through = Of(d.Year, time.December, 31)
+		}
 	}
-	return Holidays{days}
+	return h
+}
+
+// Covering returns the same dates, declared to be complete from one day through
+// another.
+func (h Holidays) Covering(from, through Date) Holidays {
+	return Holidays{h.days, from, through}
+}
+
+// Covers reports whether the set is complete on a day.
+func (h Holidays) Covers(d Date) bool {
+	return h.from.IsZero() || !d.Before(h.from) && !h.through.Before(d)
 }
 
 // Has reports whether the date is in the set.

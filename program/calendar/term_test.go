@@ -57,6 +57,8 @@ func TestDue(t *testing.T) {
 		{"holiday and weekend skipped", calendar.Term{BusinessDays: 4}, "2021-08-13T10:00:00Z", "2021-08-24T00:00:00Z"},
 		{"start counted on a business day", calendar.Term{BusinessDays: 1, CountStart: true}, "2021-08-13T10:00:00Z", "2021-08-14T00:00:00Z"},
 		{"start on a Saturday cannot count", calendar.Term{BusinessDays: 1, CountStart: true}, "2021-08-14T10:00:00Z", "2021-08-17T00:00:00Z"},
+		{"no time left on the only day", calendar.Term{Days: 1, CountStart: true, Until: "12:00"}, "2021-08-01T15:00:00Z", "2021-08-02T12:01:00Z"},
+		{"nor on the only business day", calendar.Term{BusinessDays: 1, CountStart: true, Until: "12:00"}, "2021-08-13T15:00:00Z", "2021-08-16T12:01:00Z"},
 		{"month", calendar.Term{Months: 1}, "2021-01-15T10:00:00Z", "2021-02-16T00:00:00Z"},
 		{"month, start counted", calendar.Term{Months: 1, CountStart: true}, "2021-01-15T10:00:00Z", "2021-02-15T00:00:00Z"},
 		{"short month", calendar.Term{Months: 1}, "2021-01-31T10:00:00Z", "2021-03-01T00:00:00Z"},
@@ -129,13 +131,24 @@ func TestValidateReportsEveryFault(t *testing.T) {
 	require.Error(t, err)
 }
 
+// The built-in zones are fixed ones, which know no database: such a zone bears its
+// abbreviation, one from a database its IANA name.
 func TestZonesNeedNoDatabase(t *testing.T) {
-	for name, want := range map[string]int{"Asia/Jakarta": 7, "Asia/Pontianak": 7, "Asia/Makassar": 8, "Asia/Jayapura": 9, "UTC": 0, "": 0} {
+	for name, want := range map[string]struct {
+		name  string
+		hours int
+	}{
+		"Asia/Jakarta": {"WIB", 7}, "Asia/Pontianak": {"WIB", 7}, "Asia/Makassar": {"WITA", 8}, "Asia/Jayapura": {"WIT", 9}, "UTC": {"UTC", 0}, "": {"UTC", 0},
+	} {
 		loc, err := calendar.Zone(name)
 		require.NoError(t, err)
+		require.Equal(t, want.name, loc.String(), "not from a database")
 		_, offset := time.Unix(1_600_000_000, 0).In(loc).Zone()
-		require.Equal(t, want*3600, offset, name)
+		require.Equal(t, want.hours*3600, offset, name)
 	}
+	loc, err := time.LoadLocation("Asia/Jakarta")
+	require.NoError(t, err)
+	require.Equal(t, "Asia/Jakarta", loc.String(), "control: the same zone from the database")
 }
 
 func FuzzDue(f *testing.F) {

@@ -4,9 +4,8 @@ import "time"
 
 const hour = 60 * 60
 
-// The Indonesian zones since 1 January 1988, when the country went to three
-// times without a summer time. For instants before that, load
-// the zone from a database with time.LoadLocation.
+// The Indonesian zones as they are now, without a summer time. They changed in
+// the past: for old instants load the zone from a database with time.LoadLocation.
 var (
 	jakarta  = time.FixedZone("WIB", 7*hour)
 	makassar = time.FixedZone("WITA", 8*hour)

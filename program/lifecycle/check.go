@@ -28,6 +28,8 @@ func (k *compiler[S, E, C]) checkStates() {
 			k.checkTerm(s.Within.Term, where)
 			if !k.hasMove(s.State, s.Within.Fires) {
 				k.fault(FaultDeadline, where, "its deadline fires %q, for which it has no move", string(s.Within.Fires))
+			} else if k.guarded(s.State, s.Within.Fires) {
+				k.fault(FaultDeadline, where, "its deadline fires %q, whose guards could all refuse: the last move needs none", string(s.Within.Fires))
 			}
 		}
 		if s.Check != nil {
@@ -37,7 +39,7 @@ func (k *compiler[S, E, C]) checkStates() {
 }
 
 func (k *compiler[S, E, C]) checkTerm(t calendar.Term, where string) {
-	c, err := calendar.NewCounter(t, k.options.Holidays)
+	c, err := calendar.NewCounter(t, calendar.Holidays{})
 	if err == nil {
 		_, err = c.Due(time.Unix(0, 0).UTC())
 	}
@@ -64,30 +66,51 @@ func (k *compiler[S, E, C]) checkBranches(s S, c Check[E], where string) {
 			k.fault(FaultCheck, where, "its check fires %q, which is the clock's", string(b.event))
 		}
 	}
-	if c.Ineligible == Stay {
+	switch {
+	case c.Ineligible == Stay:
 		k.fault(FaultCheck, where, "whoever is found ineligible cannot stay")
+	case c.Ineligible != "" && (c.Ineligible == c.Eligible || c.Ineligible == c.Pending):
+		k.fault(FaultCheck, where, "its check does with whoever is ineligible what it does with others")
+	case k.guarded(s, c.Ineligible):
+		k.fault(FaultCheck, where, "its check fires %q, whose guards could keep whoever is ineligible: the last move needs none", string(c.Ineligible))
 	}
+	if c.Eligible != "" && c.Eligible != Stay && c.Eligible == c.Pending {
+		k.fault(FaultCheck, where, "its check does with whoever is pending what it does with whoever is eligible")
+	}
+}
+
+// guarded reports whether the guards of an event's moves could all refuse: the
+// last of them, the only one that is always left, has one.
+func (k *compiler[S, E, C]) guarded(from S, on E) bool {
+	e, ok := k.events[on]
+	if !ok || k.unresolved {
+		return false
+	}
+	moves := k.cells[k.states[from]*len(k.names)+e]
+	return len(moves) > 0 && len(k.moves[moves[len(moves)-1]].Needs) > 0
 }
 
 func (k *compiler[S, E, C]) hasMove(from S, on E) bool { return k.mentioned[mention[S, E]{from, on}] }
 
 func (k *compiler[S, E, C]) checkMoves() {
-	standing := k.standing()
-	if standing[k.table.Start] {
+	standing := k.table.standing()
+	if _, stands := standing[k.table.Start]; stands {
 		k.fault(FaultClock, "start", "a case cannot begin where a deadline stands still")
 	}
-	for _, v := range k.table.Moves {
-		k.checkNames(v)
+	k.checkStanding(standing)
+	for i, v := range k.table.Moves {
+		k.checkNames(v, moveWhere(i, v))
 	}
 	for _, v := range k.moves {
 		k.checkClock(v, standing)
+		k.checkExtend(v)
 		for _, from := range v.From {
 			s := k.table.States[k.states[from]]
 			if s.Final {
-				k.fault(FaultAfterFinal, moveWhere(v), "starts from %q, which is final", string(from))
+				k.fault(FaultAfterFinal, v.where, "starts from %q, which is final", string(from))
 			}
 			if k.clock[v.On] && (s.Within == nil || s.Within.Fires != v.On) {
-				k.fault(FaultClockByHands, moveWhere(v), "%q is fired by a deadline, but %q has none that fires it", string(v.On), string(from))
+				k.fault(FaultClockByHands, v.where, "%q is fired by a deadline, but %q has none that fires it", string(v.On), string(from))
 			}
 		}
 	}
@@ -98,72 +121,114 @@ func (k *compiler[S, E, C]) checkMoves() {
 	}
 }
 
-func (k *compiler[S, E, C]) checkNames(v Move[S, E]) {
+func (k *compiler[S, E, C]) checkNames(v Move[S, E], where string) {
 	for _, name := range v.Needs {
 		if name == "" {
-			k.fault(FaultUnnamed, moveWhere(v), "a guard has a name")
+			k.fault(FaultUnnamed, where, "a guard has a name")
 		} else if k.guards[name] == nil {
-			k.fault(FaultGuard, moveWhere(v), "guard %q is not given", name)
+			k.fault(FaultGuard, where, "guard %q is not given", name)
 		}
 	}
 	for _, effect := range v.Do {
 		if effect.Name == "" {
-			k.fault(FaultUnnamed, moveWhere(v), "an effect has a name")
+			k.fault(FaultUnnamed, where, "an effect has a name")
 		} else if k.options.Effects != nil && !slices.Contains(k.options.Effects, effect.Name) {
-			k.fault(FaultEffect, moveWhere(v), "nobody carries out effect %q", effect.Name)
+			k.fault(FaultEffect, where, "nobody carries out effect %q", effect.Name)
 		}
 	}
 }
 
-// standing returns the states in which a deadline stands still.
-func (k *compiler[S, E, C]) standing() map[S]bool {
-	states := map[S]bool{}
-	for _, v := range k.moves {
-		if v.Clock == Suspend {
-			states[v.To] = true
-		}
-	}
-	return states
-}
-
-// checkClock holds that a deadline is there wherever a move needs one.
-func (k *compiler[S, E, C]) checkClock(v Move[S, E], standing map[S]bool) {
-	where := moveWhere(v)
-	if v.Extend != nil {
-		k.checkTerm(*v.Extend, where)
-		if v.Clock != Continue {
-			k.fault(FaultClock, where, "extends a deadline that it does not continue")
-		}
-	}
+// checkClock holds that a deadline is there wherever a move needs one, and that
+// the one that goes on is the new state's.
+func (k *compiler[S, E, C]) checkClock(v placed[S, E], standing map[S][]S) {
 	to := k.table.States[k.states[v.To]]
 	switch v.Clock {
 	case Restart:
-		if standing[v.To] {
-			k.fault(FaultClock, where, "leads without a deadline to where one stands still")
+		if _, stands := standing[v.To]; stands {
+			k.fault(FaultClock, v.where, "leads without a deadline to where one stands still")
 		}
 		return
 	case Suspend:
 		if to.Within != nil {
-			k.fault(FaultClock, where, "suspends a deadline in a state that has its own")
+			k.fault(FaultClock, v.where, "suspends a deadline in a state that has its own")
 		}
 	case Continue:
 		if to.Within == nil {
-			k.fault(FaultClock, where, "continues a deadline in a state that has none")
+			k.fault(FaultClock, v.where, "continues a deadline in a state that has none")
 		}
 	default:
-		k.fault(FaultClock, where, "%q is not known", string(v.Clock))
+		k.fault(FaultClock, v.where, "%q is not known", string(v.Clock))
 	}
 	if k.clock[v.On] {
-		k.fault(FaultClock, where, "a deadline that has passed cannot go on or stand still")
+		k.fault(FaultClock, v.where, "a deadline that has passed cannot go on or stand still")
 	}
 	for _, from := range v.From {
 		s := k.table.States[k.states[from]]
+		sources, stands := standing[from]
 		switch {
-		case s.Within == nil && !standing[from]:
-			k.fault(FaultClock, where, "in %q there is no deadline", string(from))
-		case s.Within != nil && to.Within != nil && s.Within.Fires != to.Within.Fires:
-			k.fault(FaultClock, where, "the deadline of %q fires %q, that of %q another event", string(from), string(s.Within.Fires), string(v.To))
+		case s.Within == nil && !stands:
+			k.fault(FaultClock, v.where, "in %q there is no deadline", string(from))
+		case s.Within != nil:
+			sources = []S{from}
 		}
+		for _, source := range sources {
+			k.checkTakeover(v, source, to)
+		}
+	}
+}
+
+// checkStanding holds that the deadlines that stand still in one state are all in
+// one manner: which of them a case has cannot be seen there.
+func (k *compiler[S, E, C]) checkStanding(standing map[S][]S) {
+	for _, s := range k.table.States {
+		sources := standing[s.State]
+		for _, other := range sources[min(1, len(sources)):] {
+			first, second := k.table.States[k.states[sources[0]]].Within, k.table.States[k.states[other]].Within
+			if note := differs(first, second); note != "" {
+				k.fault(FaultClock, stateWhere(s.State), "deadlines of %q and %q stand still here: %s", string(sources[0]), string(other), note)
+			}
+		}
+	}
+}
+
+// checkTakeover holds that a state's deadline, which a move continues, is in the
+// manner of the new state's: the same event, unit, zone and time of day.
+func (k *compiler[S, E, C]) checkTakeover(v placed[S, E], source S, to State[S, E]) {
+	i, known := k.states[source]
+	if !known || v.Clock != Continue || to.Within == nil {
+		return
+	}
+	old, next := k.table.States[i].Within.manner(), to.Within.manner()
+	switch {
+	case old.fires != next.fires:
+		k.fault(FaultClock, v.where, "the deadline of %q fires %q, that of %q another event", string(source), string(old.fires), string(v.To))
+	case old != next:
+		k.fault(FaultClock, v.where, "the deadline of %q is in %s, that of %q in %s", string(source), old, string(v.To), next)
+	}
+}
+
+// checkExtend holds that an extension counts as the deadline does.
+func (k *compiler[S, E, C]) checkExtend(v placed[S, E]) {
+	if v.Extend == nil {
+		return
+	}
+	k.checkTerm(*v.Extend, v.where)
+	if v.Clock != Continue {
+		k.fault(FaultClock, v.where, "extends a deadline that it does not continue")
+	}
+	if v.Extend.CountStart {
+		k.fault(FaultClock, v.where, "extends from the last day of the deadline, which does not count again")
+	}
+	within := k.table.States[k.states[v.To]].Within
+	if within == nil {
+		return
+	}
+	own, of := *v.Extend, within.Term
+	if own.Zone != "" && own.Zone != of.Zone || own.Until != "" && own.Until != of.Until {
+		k.fault(FaultClock, v.where, "extends in another zone or to another time of day than its deadline has")
+	}
+	if (own.For != 0) != (of.For != 0) {
+		k.fault(FaultClock, v.where, "extends days by a duration, or a duration by days")
 	}
 }
 
@@ -179,33 +244,49 @@ func (k *compiler[S, E, C]) checkOrder(from S, on E, moves []int) {
 		if len(v.Needs) == 0 && i < len(moves)-1 {
 			k.fault(FaultAmbiguous, where, "one without a guard stands before another")
 		}
+		for _, earlier := range moves[:i] {
+			needs := k.moves[earlier].Needs
+			if len(needs) > 0 && k.moves[earlier].Order < v.Order && !slices.ContainsFunc(needs, func(name string) bool { return !slices.Contains(v.Needs, name) }) {
+				k.fault(FaultShadowed, v.where, "is never taken from %q: the one of order %d agrees whenever it does", string(from), k.moves[earlier].Order)
+			}
+		}
 	}
 }
 
 func (k *compiler[S, E, C]) checkPaths() {
-	approves := func(v Move[S, E]) bool {
+	approves := func(v placed[S, E]) bool {
 		return slices.ContainsFunc(v.Do, func(e Effect) bool { return e.Name == k.table.Approval })
 	}
-	reached := k.reach(func(Move[S, E]) bool { return true })
-	unapproved := k.reach(func(v Move[S, E]) bool { return !approves(v) })
+	reached := k.reach(func(placed[S, E]) bool { return true })
+	unapproved := k.reach(func(v placed[S, E]) bool { return !approves(v) })
+	ends := k.ends()
 	for i, s := range k.table.States {
-		if !reached[i] {
-			k.fault(FaultUnreachable, stateWhere(s.State), "no path leads here from %q", string(k.table.Start))
+		if k.states[s.State] != i {
+			continue // declared twice: the last one counts
 		}
-		if !s.Final && len(k.leaves[i]) == 0 {
-			k.fault(FaultDeadEnd, stateWhere(s.State), "not final, and nothing leads on")
+		where := stateWhere(s.State)
+		if !reached[i] {
+			k.fault(FaultUnreachable, where, "no path leads here from %q", string(k.table.Start))
+		}
+		leads := func(at int) bool { return k.moves[at].To != s.State }
+		switch {
+		case s.Final:
+		case !slices.ContainsFunc(k.leaves[i], leads):
+			k.fault(FaultDeadEnd, where, "not final, and nothing leads on")
+		case ends != nil && !ends[i]:
+			k.fault(FaultDeadEnd, where, "no final state can be reached from here")
 		}
 		if s.Payable && k.table.Approval != "" && unapproved[i] {
-			k.fault(FaultApproval, stateWhere(s.State), "payable, and can be reached without effect %q", k.table.Approval)
+			k.fault(FaultApproval, where, "payable, and can be reached without effect %q", k.table.Approval)
 		}
 		if k.clockReturns(i) {
-			k.fault(FaultClockCycle, stateWhere(s.State), "the clock alone leads back here, for ever")
+			k.fault(FaultClockCycle, where, "the clock alone leads back here, for ever")
 		}
 	}
 }
 
 // reach returns which states can be reached from the start by allowed moves.
-func (k *compiler[S, E, C]) reach(allow func(Move[S, E]) bool) []bool {
+func (k *compiler[S, E, C]) reach(allow func(placed[S, E]) bool) []bool {
 	seen := make([]bool, len(k.table.States))
 	queue := []int{k.states[k.table.Start]}
 	seen[queue[0]] = true
@@ -223,8 +304,43 @@ func (k *compiler[S, E, C]) reach(allow func(Move[S, E]) bool) []bool {
 	return seen
 }
 
+// ends returns from which states a final one can be reached; nil for a table
+// without final states.
+func (k *compiler[S, E, C]) ends() []bool {
+	into := make([][]int, len(k.table.States)) // by state: where moves to it start
+	for s, moves := range k.leaves {
+		for _, at := range moves {
+			to := k.states[k.moves[at].To]
+			into[to] = append(into[to], s)
+		}
+	}
+	seen := make([]bool, len(k.table.States))
+	var queue []int
+	for i, s := range k.table.States {
+		if s.Final {
+			seen[i] = true
+			queue = append(queue, i)
+		}
+	}
+	if len(queue) == 0 {
+		return nil
+	}
+	for len(queue) > 0 {
+		s := queue[0]
+		queue = queue[1:]
+		for _, from := range into[s] {
+			if !seen[from] {
+				seen[from] = true
+				queue = append(queue, from)
+			}
+		}
+	}
+	return seen
+}
+
 // clockReturns reports whether deadlines alone can lead from a state back to
-// it.
+// it. A move with a guard does not count: the guard ends the loop, and the last
+// move of a deadline, which has none, leads out.
 func (k *compiler[S, E, C]) clockReturns(start int) bool {
 	seen := map[int]bool{}
 	queue := []int{start}
@@ -233,7 +349,7 @@ func (k *compiler[S, E, C]) clockReturns(start int) bool {
 		queue = queue[1:]
 		for _, at := range k.leaves[s] {
 			to := k.states[k.moves[at].To]
-			if !k.clock[k.moves[at].On] || seen[to] {
+			if !k.clock[k.moves[at].On] || len(k.moves[at].Needs) > 0 || seen[to] {
 				continue
 			}
 			if to == start {
@@ -250,6 +366,10 @@ func (k *compiler[S, E, C]) checkWording() {
 	if k.options.Texts == nil {
 		return
 	}
+	if len(k.options.Texts.Languages()) == 0 {
+		k.fault(FaultWording, "texts", "there are none, in no language")
+		return
+	}
 	for _, s := range k.table.States {
 		allowed := []string{}
 		if s.Within != nil {
@@ -260,10 +380,13 @@ func (k *compiler[S, E, C]) checkWording() {
 	for _, name := range k.names {
 		k.checkText(k.table.eventKey(name), "event "+quoted(name))
 	}
-	for _, v := range k.table.Moves {
+	for i, v := range k.table.Moves {
 		for _, name := range v.Needs {
-			k.checkText(guardKey(name), moveWhere(v))
+			k.checkText(guardKey(name), moveWhere(i, v))
 		}
+	}
+	for _, key := range k.options.Texts.Keys(reasonKey("")) {
+		k.checkText(key, "reasons")
 	}
 }
 

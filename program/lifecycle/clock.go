@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -18,7 +20,8 @@ const (
 	// standing.
 	Suspend Clock = "suspend"
 	// Continue: the deadline goes on in the new state, after a suspension with
-	// the days that were left, and later by the move's Extend if it has one.
+	// the days that were left, and later by the move's Extend if it has one. The
+	// new state's deadline fires the same event and counts in the same manner.
 	Continue Clock = "continue"
 )
 
@@ -50,10 +53,14 @@ func (t *timing) due(at Moment) (int64, string) {
 	return micros(t.goOn(*was, at.At))
 }
 
-// goOn returns when a deadline passes that is continued at an instant.
+// goOn returns when a deadline passes that is continued at an instant. Clocks
+// differ a little: one that goes on before it stood still has not stood still.
 func (t *timing) goOn(was Running, at time.Time) (due time.Time, err error) {
 	due = was.Due
 	if !was.Since.IsZero() {
+		if at.Before(was.Since) {
+			at = was.Since
+		}
 		due, err = t.starts.Resume(due, was.Since, at)
 	}
 	if err == nil && t.extend != nil {
@@ -62,13 +69,88 @@ func (t *timing) goOn(was Running, at time.Time) (due time.Time, err error) {
 	return due, err
 }
 
+// manner is how a deadline counts: two deadlines of one manner may take over from
+// each other. Days and months are both calendar days.
+type manner[E ~string] struct {
+	fires       E
+	unit        string
+	zone, until string
+}
+
+func (d *Deadline[E]) manner() manner[E] {
+	return manner[E]{d.Fires, unit(d.Term), d.Term.Zone, d.Term.Until}
+}
+
+func (m manner[E]) String() string {
+	text := m.unit
+	if m.until != "" {
+		text += " until " + m.until
+	}
+	if m.zone != "" {
+		text += " of " + m.zone
+	}
+	return text
+}
+
+func unit(t calendar.Term) string {
+	switch {
+	case t.For != 0:
+		return "a duration"
+	case t.BusinessDays != 0:
+		return "business days"
+	}
+	return "calendar days"
+}
+
+// standing returns the states in which a deadline stands still, each with the
+// states whose deadlines can stand there.
+func (t Table[S, E]) standing() map[S][]S {
+	all := map[S][]S{}
+	within := map[S]bool{}
+	for _, s := range t.States {
+		within[s.State] = s.Within != nil
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, v := range t.Moves {
+			if v.Clock != Suspend {
+				continue
+			}
+			if _, known := all[v.To]; !known {
+				all[v.To], grown = nil, true
+			}
+			for _, from := range t.Sources(v) {
+				sources := all[from]
+				if within[from] {
+					sources = []S{from}
+				}
+				for _, s := range sources {
+					if !slices.Contains(all[v.To], s) {
+						all[v.To], grown = append(all[v.To], s), true
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
 // micros counts an instant in microseconds since the year 1, a part of one
 // counted as a whole, so that a deadline is never early.
 func micros(t time.Time, err error) (int64, string) {
 	if err != nil {
-		return 0, CodeOutOfTime
+		return 0, termCode(err)
 	}
 	return (t.Unix()-yearOne)*1e6 + int64(t.Nanosecond()+999)/1e3, ""
+}
+
+// termCode is the code of the reason why a deadline cannot be counted.
+func termCode(err error) string {
+	var fault *calendar.TermError
+	if errors.As(err, &fault) && fault.Field == calendar.FieldHolidays {
+		return CodeHolidays
+	}
+	return CodeOutOfTime
 }
 
 func fromMicros(n int64) time.Time {

@@ -25,16 +25,15 @@ type CompileOptions struct {
 }
 
 // Compile checks a table against its guards and options and makes a machine
-// of it. The error is of type Faults and holds every fault at once. Only what
-// follows from paths (what is unreachable, or a dead end) is not said while a name
-// is unknown: the paths are not known then.
+// of a copy of it. The error is of type Faults and holds every fault at once. Only
+// what follows from paths (what is unreachable, a dead end, what guards leave open)
+// is not said while a state is unknown: the paths are not known then.
 func Compile[S, E ~string, C any](t Table[S, E], guards map[string]Guard[C], options CompileOptions) (*Machine[S, E, C], error) {
-	k := &compiler[S, E, C]{table: t, guards: guards, options: options}
+	k := &compiler[S, E, C]{table: t.clone(), guards: guards, options: options}
 	k.index()
-	named := len(k.faults) == 0
 	k.checkStates()
 	k.checkMoves()
-	if named {
+	if !k.unresolved {
 		k.checkPaths()
 	}
 	k.checkWording()
@@ -50,16 +49,25 @@ type compiler[S, E ~string, C any] struct {
 	guards  map[string]Guard[C]
 	options CompileOptions
 	faults  Faults
-	moves   []Move[S, E] // of the table, with the states of their sets; unknown ones left out
-	states  map[S]int
-	events  map[E]int
-	names   []E        // events in the order of the moves
-	clock   map[E]bool // fired by a deadline
-	cells   [][]int    // by state and event: moves, in their order
-	leaves  [][]int    // by state: moves
+	// unresolved says that a state is unknown: paths are not known.
+	unresolved bool
+	moves      []placed[S, E]
+	states     map[S]int
+	events     map[E]int
+	names      []E        // events in the order of the moves
+	clock      map[E]bool // fired by a deadline
+	cells      [][]int    // by state and event: moves, in their order
+	leaves     [][]int    // by state: moves
 	// mentioned has each state with each event for which it has a move, even one
 	// that leads to an unknown state.
 	mentioned map[mention[S, E]]bool
+}
+
+// placed is a move of the table, with the states of its sets; unknown ones are left
+// out.
+type placed[S, E ~string] struct {
+	Move[S, E]
+	where string // in the table, for faults
 }
 
 type mention[S, E ~string] struct {
@@ -73,8 +81,13 @@ func (k *compiler[S, E, C]) fault(rule FaultRule, where, format string, args ...
 
 func stateWhere[S ~string](s S) string { return "state " + quoted(s) }
 
-func moveWhere[S, E ~string](v Move[S, E]) string {
-	return "move " + quoted(v.On) + " to " + quoted(v.To)
+// moveWhere names a move by its place, its event and its states.
+func moveWhere[S, E ~string](i int, v Move[S, E]) string {
+	from := make([]string, len(v.From))
+	for j, s := range v.From {
+		from[j] = quoted(s)
+	}
+	return fmt.Sprintf("move %d on %q from %s to %q", i+1, string(v.On), strings.Join(from, ", "), string(v.To))
 }
 
 func quoted[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
@@ -98,20 +111,22 @@ func (k *compiler[S, E, C]) index() {
 		}
 	}
 	k.indexSets()
-	for _, v := range k.table.Moves {
+	for i, v := range k.table.Moves {
+		where := moveWhere(i, v)
 		if v.On == "" || v.On == Stay {
-			k.fault(FaultUnnamed, moveWhere(v), "an event has a name, which is not %q", Stay)
+			k.fault(FaultUnnamed, where, "an event has a name, which is not %q", Stay)
 		}
 		if _, known := k.events[v.On]; !known {
 			k.events[v.On] = len(k.names)
 			k.names = append(k.names, v.On)
 		}
 		if len(v.From) == 0 {
-			k.fault(FaultName, moveWhere(v), "starts from no state")
+			k.fault(FaultName, where, "starts from no state")
+			k.unresolved = true
 		}
-		v.From = slices.DeleteFunc(k.table.from(v), func(from S) bool { return !k.known(from, moveWhere(v)) })
-		if k.known(v.To, moveWhere(v)) {
-			k.moves = append(k.moves, v)
+		v.From = slices.DeleteFunc(k.table.Sources(v), func(from S) bool { return !k.known(from, where) })
+		if k.known(v.To, where) {
+			k.moves = append(k.moves, placed[S, E]{v, where})
 		}
 		for _, from := range v.From {
 			k.mentioned[mention[S, E]{from, v.On}] = true
@@ -132,6 +147,7 @@ func (k *compiler[S, E, C]) indexSets() {
 		}
 		if len(k.table.Sets[name]) == 0 {
 			k.fault(FaultName, where, "has no states")
+			k.unresolved = true
 		}
 		for _, s := range k.table.Sets[name] {
 			k.known(s, where)
@@ -147,6 +163,7 @@ func (k *compiler[S, E, C]) known(s S, where string) bool {
 	_, ok := k.states[s]
 	if !ok {
 		k.fault(FaultName, where, "state %q is not declared", string(s))
+		k.unresolved = true
 	}
 	return ok
 }
@@ -189,7 +206,7 @@ func (k *compiler[S, E, C]) machine() *Machine[S, E, C] {
 		starts: counters,
 		stands: make([]bool, len(states)),
 	}
-	for s := range k.standing() {
+	for s := range k.table.standing() {
 		m.stands[k.states[s]] = true
 	}
 	for i, name := range k.names {
@@ -197,7 +214,7 @@ func (k *compiler[S, E, C]) machine() *Machine[S, E, C] {
 	}
 	for at, moves := range k.cells {
 		for _, i := range slices.Backward(moves) {
-			c := k.cell(states[at/m.width], k.moves[i], counters)
+			c := k.cell(states[at/m.width], k.moves[i].Move, counters)
 			c.next = m.cells[at]
 			c.plain = c.next == nil && !c.row.Clock && c.timed == timing{}
 			m.cells[at] = c
@@ -215,7 +232,7 @@ func (k *compiler[S, E, C]) cell(from S, v Move[S, E], counters []*calendar.Coun
 		timed: timing{clock: v.Clock, starts: counters[to]},
 	}
 	if v.Extend != nil {
-		c.timed.extend = k.counter(*v.Extend)
+		c.timed.extend = k.counter(extension(*v.Extend, k.table.States[to].Within))
 	}
 	for _, name := range v.Needs {
 		c.guards = append(c.guards, k.guards[name])
@@ -230,6 +247,15 @@ func (k *compiler[S, E, C]) counter(t calendar.Term) *calendar.Counter {
 		return nil
 	}
 	return c
+}
+
+// extension is the term of an Extend, in the manner of the deadline that it makes
+// later.
+func extension[E ~string](t calendar.Term, of *Deadline[E]) calendar.Term {
+	if of != nil && t.For == 0 {
+		t.Zone, t.Until = of.Term.Zone, of.Term.Until
+	}
+	return t
 }
 
 func without(all, some []Holding) []Holding {

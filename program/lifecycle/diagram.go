@@ -16,8 +16,8 @@ func (t Table[S, E]) Mermaid() string {
 	ids := t.mermaidIDs(&b)
 	fmt.Fprintf(&b, "    [*] --> %s\n", ids[t.Start])
 	for _, v := range t.Moves {
-		for _, from := range t.from(v) {
-			fmt.Fprintf(&b, "    %s --> %s: %s\n", ids[from], ids[v.To], t.label(v))
+		for _, from := range t.Sources(v) {
+			fmt.Fprintf(&b, "    %s --> %s: %s\n", ids[from], ids[v.To], mermaidText(t.label(v)))
 		}
 	}
 	for _, s := range t.States {
@@ -34,12 +34,45 @@ func (t Table[S, E]) mermaidIDs(b *strings.Builder) map[S]string {
 	ids := map[S]string{}
 	for i, s := range t.States {
 		ids[s.State] = string(s.State)
-		if strings.Trim(string(s.State), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || s.State == "state" || s.State == "end" {
+		if strings.Trim(string(s.State), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || mermaidWord(string(s.State)) {
 			ids[s.State] = fmt.Sprintf("s%d", i+1)
-			fmt.Fprintf(b, "    state %q as s%d\n", string(s.State), i+1)
+			fmt.Fprintf(b, "    state \"%s\" as s%d\n", mermaidText(string(s.State)), i+1)
 		}
 	}
 	return ids
+}
+
+// mermaidWord reports whether a name means something else to Mermaid, or looks
+// like an identifier that is made for another state.
+func mermaidWord(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "state", "end", "note", "class", "classdef", "click", "href", "style", "direction", "as", "scale", "default", "hide", "title", "acctitle", "accdescr", "statediagram":
+		return true
+	}
+	digits, made := strings.CutPrefix(name, "s")
+	return made && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// mermaidText writes a text so that nothing in it ends the label: Mermaid reads
+// #CODE; as the character.
+func mermaidText(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			b.WriteByte(' ')
+		case r == '"' || r == '#' || r == ';' || r == ':' || r == '<' || r == '>' || r == '%' || r < ' ':
+			fmt.Fprintf(&b, "#%d;", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// markdownCell writes a text so that it stays in one cell of a Markdown table.
+func markdownCell(s string) string {
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "\r\n", " ", "\n", " ", "\r", " ").Replace(s)
 }
 
 // DOT draws the table for Graphviz.
@@ -52,7 +85,7 @@ func (t Table[S, E]) DOT() string {
 		}
 	}
 	for _, v := range t.Moves {
-		for _, from := range t.from(v) {
+		for _, from := range t.Sources(v) {
 			fmt.Fprintf(&b, "    %q -> %q [label=%q%s]\n", string(from), string(v.To), t.label(v), t.line(v))
 		}
 	}
@@ -65,21 +98,27 @@ func (t Table[S, E]) Markdown() string {
 	var b strings.Builder
 	b.WriteString("| state | holds | who acts next | deadline | check | marks |\n|---|---|---|---|---|---|\n")
 	for _, s := range t.States {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
-			s.State, joined(s.Holds), s.Next, s.deadlineCell(), s.checkCell(), s.marks())
+		markdownRow(&b, string(s.State), joined(s.Holds), string(s.Next), s.deadlineCell(), s.checkCell(), s.marks())
 	}
 	if len(t.Sets) > 0 {
 		b.WriteString("\n| set | states |\n|---|---|\n")
 		for _, name := range slices.Sorted(maps.Keys(t.Sets)) {
-			fmt.Fprintf(&b, "| %s | %s |\n", name, joined(t.Sets[name]))
+			markdownRow(&b, string(name), joined(t.Sets[name]))
 		}
 	}
 	b.WriteString("\n| on | from | to | needs | does | deadline |\n|---|---|---|---|---|---|\n")
 	for _, v := range t.Moves {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
-			v.On, joined(v.From), v.To, strings.Join(v.Needs, ", "), strings.Join(effectTexts(v.Do), ", "), clockCell(v))
+		markdownRow(&b, string(v.On), joined(v.From), string(v.To), strings.Join(v.Needs, ", "), strings.Join(effectTexts(v.Do), ", "), clockCell(v))
 	}
 	return b.String()
+}
+
+func markdownRow(b *strings.Builder, cells ...string) {
+	b.WriteString("|")
+	for _, text := range cells {
+		b.WriteString(" " + markdownCell(text) + " |")
+	}
+	b.WriteString("\n")
 }
 
 // label names the event, the guards, and the clock where it is the clock's.

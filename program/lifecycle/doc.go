@@ -36,10 +36,13 @@
 // step.Running and, when it is due, fires the event with the Moment's Fired. Such
 // an event is the clock's alone, and belongs to one entry into a state: when the
 // case has moved on, or has come back, it cannot fire. Once a deadline has passed,
-// nothing but its own event is possible, however late the clock comes by.
+// nothing but its own event is possible, however late the clock comes by; so the
+// last move for that event has no guard. The next state's deadline counts from when
+// the clock came by.
 //
 // A move may let the deadline stand still ([Suspend]), let it go on with the days
-// that were left ([Continue]), or put it off (Extend):
+// that were left ([Continue]), or put it off (Extend). It goes on only as a deadline
+// of the same event, unit, zone and time of day:
 //
 //	{On: "ask", From: []State{"review"}, To: "suspended", Clock: lifecycle.Suspend},
 //	{On: "answer", From: []State{"suspended"}, To: "review", Clock: lifecycle.Continue},
@@ -56,7 +59,8 @@
 // draft table on recorded histories and lists the moves that it would refuse or
 // end elsewhere. A [Migration] maps old states to new; [Migration.Preview] counts
 // who would go where and who would be stranded, [CompileMigration] checks it
-// total, and the [Migrator] then decides case by case.
+// total and lawful, and the [Migrator] then decides case by case. Deadlines go on
+// as they are, unless the migration lists a state in Anew.
 //
 // [Explore] holds an invariant on everything that can happen in a table and gives
 // the shortest counterexample; [Machine.Paths] yields every path, for driving a

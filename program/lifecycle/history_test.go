@@ -46,6 +46,15 @@ func TestABareHistoryIsRetraced(t *testing.T) {
 		permitMachine(t).Retrace(bare)
 		require.Equal(t, history, bare)
 	}
+	// A late report is told as what it was decided for, and when it came.
+	late := histories(t)[1]
+	late[2].Noted = late[2].At.AddDate(0, 0, 1)
+	bare := []lifecycle.Record[state, event]{}
+	for _, r := range late {
+		bare = append(bare, lifecycle.Record[state, event]{At: r.At, Noted: r.Noted, Actor: r.Actor, Event: r.Event, To: r.To})
+	}
+	permitMachine(t).Retrace(bare)
+	require.Equal(t, late, bare)
 	odd := []lifecycle.Record[state, event]{{At: noon, To: "filed"}, {At: noon, Event: "dance", To: "lost"}, {At: noon, Event: "complete", To: "granted"}}
 	permitMachine(t).Retrace(odd)
 	require.Equal(t, state("granted"), odd[2].To, "what the table does not have stays as it is")
@@ -64,7 +73,13 @@ func TestADraftTableIsTriedOnHistories(t *testing.T) {
 		"a shorter appeal: it would have come too late": {func(b *table) {
 			b.States[4].Within = &lifecycle.Deadline[event]{Fires: "appeal-lapsed", Term: calendar.Term{Days: 1, CountStart: true, Until: "12:00", Zone: "Asia/Jakarta"}}
 		}, 1, 5, "", lifecycle.CodePassed},
-		"no appeal any more":     {func(b *table) { b.Moves[10].On = "plead" }, 1, 5, "", lifecycle.CodeUnknown},
+		"no appeal any more": {func(b *table) { b.Moves[10].On = "plead" }, 1, 5, "", lifecycle.CodeUnknown},
+		"silence is no deadline any more": {func(b *table) {
+			b.States[1].Within = nil
+			b.Moves = slices.DeleteFunc(b.Moves, func(v lifecycle.Move[state, event]) bool { return v.Clock != lifecycle.Restart })
+			b.States = slices.Delete(b.States, 2, 3)
+			b.Sets["pending"] = b.Sets["pending"][:2]
+		}, 0, 2, "", lifecycle.CodeNoDeadline},
 		"an appeal goes back":    {func(b *table) { b.Moves[12].To = "closed" }, 1, 6, "closed", ""},
 		"a new guard for asking": {func(b *table) { b.Moves[3].Needs = []string{"inspected"} }, 1, 2, "", "not-inspected"},
 		"another beginning": {func(b *table) {
@@ -214,4 +229,112 @@ func TestAMigrationMovesCasesWithTheirDeadlines(t *testing.T) {
 		"c": {Entry: 6, Due: wib(11, 15, 0)},                      // a case without one gets the new state's
 		"d": {Entry: 4, Due: wib(9, 22, 0), Since: wib(9, 10, 9)}, // one that stands still goes on standing
 	}, moved)
+}
+
+// Where a deadline is concerned a migration is as strict as a move.
+func TestAMigrationKeepsTheRulesOfTheClock(t *testing.T) {
+	old, m := permit(), permitV3Machine(t)
+	toOther := permitV3() // of version 3, where review's deadline fires another event in other days
+	toOther.States[1].Within = &lifecycle.Deadline[event]{Fires: "lapsed", Term: calendar.Term{Days: 14, Zone: "Asia/Jakarta"}}
+	for i := range toOther.Moves {
+		if toOther.Moves[i].On == "silent" {
+			toOther.Moves[i].On = "lapsed"
+		}
+		if toOther.Moves[i].Extend != nil {
+			toOther.Moves[i].Extend = &calendar.Term{Days: 5}
+		}
+	}
+	other, err := lifecycle.Compile(toOther, permitGuards(), lifecycle.CompileOptions{})
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		edit func(*lifecycle.Migration[state])
+		to   *lifecycle.Machine[state, event, permitFile]
+		want string
+	}{
+		"nothing stands still yet": {func(g *lifecycle.Migration[state]) { g.States["filed"] = "suspended" }, m,
+			`state "filed": migration: comes without a deadline that stands still to "suspended", where one does`},
+		"a running one is dropped where one stands still": {func(g *lifecycle.Migration[state]) { g.States["review"] = "suspended" }, m,
+			`state "review": migration: comes without a deadline that stands still to "suspended", where one does`},
+		"a running one is dropped": {func(g *lifecycle.Migration[state]) { g.States["rejected"] = "filed" }, m,
+			`state "rejected": migration: its deadline goes on, but "filed" has none`},
+		"one that stands still runs": {func(g *lifecycle.Migration[state]) { g.States["suspended"] = "review" }, m,
+			`state "suspended": migration: its deadline stands still, which it cannot in "review"`},
+		"it fires another event": {func(g *lifecycle.Migration[state]) { g.States["rejected"] = "review" }, m,
+			`state "rejected": migration: its deadline cannot go on as the new one: one fires "appeal-lapsed" in calendar days of Asia/Jakarta, the other "silent" in business days of Asia/Jakarta`},
+		"one that stands still would fire another event": {func(g *lifecycle.Migration[state]) { g.Anew = []state{"review"} }, other,
+			`state "suspended": migration: its deadline cannot go on as the new one: one fires "silent" in business days of Asia/Jakarta, the other "lapsed" in calendar days of Asia/Jakarta`},
+		"none could begin anew": {func(g *lifecycle.Migration[state]) { g.Anew = []state{"filed"} }, m,
+			`state "filed": migration: has no deadline that could begin anew`},
+		"anew, of a state that is not": {func(g *lifecycle.Migration[state]) { g.Anew = []state{"dream"} }, m,
+			`state "dream": migration: is not in version 2`},
+	} {
+		g := toV3()
+		c.edit(&g)
+		_, err := lifecycle.CompileMigration(g, old, c.to)
+		var faults lifecycle.Faults
+		require.ErrorAs(t, err, &faults, name)
+		require.Len(t, faults, 1, "%s: %v", name, faults)
+		require.Equal(t, c.want, faults[0].String(), name)
+	}
+
+	// What ends because the migration says so begins anew.
+	g := toV3()
+	g.States["rejected"], g.Anew = "filed", []state{"rejected", "review"}
+	x, err := lifecycle.CompileMigration(g, old, m)
+	require.NoError(t, err)
+	due := wib(9, 22, 0)
+	at := lifecycle.Moment{At: wib(9, 15, 9), Entry: 4, Running: &lifecycle.Running{Entry: 4, Due: due}}
+	step, why := x.Step(lifecycle.Instance[state]{State: "rejected", Version: 2}, at)
+	require.Empty(t, why)
+	require.Zero(t, step.Running(at))
+	step, why = x.Step(lifecycle.Instance[state]{State: "review", Version: 2}, at)
+	require.Empty(t, why)
+	require.Equal(t, lifecycle.Running{Entry: 5, Due: wib(10, 6, 0)}, step.Running(at), "fourteen business days after the 15th")
+
+	// A deadline of an earlier entry does not come alive, and none is made up.
+	x, err = lifecycle.CompileMigration(toV3(), old, m)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		from    state
+		running lifecycle.Running
+		code    string
+	}{
+		"stale":                {"review", lifecycle.Running{Entry: 3, Due: due}, lifecycle.CodeStale},
+		"none stands still":    {"suspended", lifecycle.Running{}, lifecycle.CodeNoDeadline},
+		"runs, and should not": {"suspended", lifecycle.Running{Entry: 4, Due: due}, lifecycle.CodeNoDeadline},
+	} {
+		at.Running = &c.running
+		step, why := x.Step(lifecycle.Instance[state]{State: c.from, Version: 2}, at)
+		require.Equal(t, []lifecycle.Reason{{Code: c.code}}, why, name)
+		require.Zero(t, *step.Row, name)
+	}
+}
+
+// A case that was migrated is retraced by the machines of both versions, and replayed
+// without a difference.
+func TestAMigratedHistoryIsRetraced(t *testing.T) {
+	old, next := permitMachine(t), permitV3Machine(t)
+	s := begin(t, old, wib(9, 1, 9))
+	require.Empty(t, s.fire(wib(9, 1, 9), "screening", "complete", permitFile{}))
+	x, err := lifecycle.CompileMigration(toV3(), permit(), next)
+	require.NoError(t, err)
+	moment := s.moment(wib(9, 6, 9), "migration")
+	step, why := x.Step(lifecycle.Instance[state]{State: s.state, Version: 2}, moment)
+	require.Empty(t, why)
+	s.history = append(s.history, step.Record(moment))
+	s.m, s.running = next, step.Running(moment)
+	require.Empty(t, s.fire(wib(9, 7, 9), "officer-7", "reject", permitFile{}))
+	require.Empty(t, s.fire(wib(9, 8, 9), "applicant", "appeal", permitFile{}))
+	require.Equal(t, wib(11, 8, 0), s.running.Due, "the board's sixty days")
+	bare := make([]lifecycle.Record[state, event], len(s.history))
+	for i, r := range s.history {
+		bare[i] = lifecycle.Record[state, event]{At: r.At, Actor: r.Actor, Event: r.Event, To: r.To, Version: r.Version}
+		if r.Event == "" && i > 0 {
+			bare[i].Due, bare[i].Since = r.Due, r.Since
+		}
+	}
+	next.Retrace(bare)
+	old.Retrace(bare)
+	require.Equal(t, s.history, bare)
+	require.Empty(t, next.Replay(bare[2:], func(lifecycle.Record[state, event]) permitFile { return permitFile{} }))
 }

@@ -7,14 +7,20 @@ import "time"
 // if actors and events have none.
 type Record[S, E ~string] struct {
 	// Entry is the number of the step: 1 for the entry into the start state.
-	Entry   int64     `json:"entry"`
-	At      time.Time `json:"at"`
+	Entry int64 `json:"entry"`
+	// At is the instant for which the step was decided.
+	At time.Time `json:"at"`
+	// Noted is when it was recorded, if that was later: the report of it was late.
+	Noted   time.Time `json:"noted,omitzero"`
 	Actor   string    `json:"actor,omitempty"`
 	Version int       `json:"version"`
-	// Event and From are empty for the entry into the start state.
+	// Event and From are empty for the entry into the start state. A step with From
+	// and without an Event is a migration to the version.
 	Event E `json:"event,omitempty"`
 	From  S `json:"from,omitempty"`
 	To    S `json:"to"`
+	// Clock says that a deadline fired the event.
+	Clock bool `json:"clock,omitempty"`
 	// Needs lists the guards that agreed.
 	Needs    []string  `json:"needs,omitempty"`
 	Do       []Effect  `json:"do,omitempty"`
@@ -34,7 +40,7 @@ func (s Step[S, E]) Record(at Moment) Record[S, E] {
 	running := s.Running(at)
 	return Record[S, E]{
 		Entry: at.Entry + 1, At: at.At.UTC(), Actor: at.Actor, Version: s.Version,
-		Event: s.Event, From: s.From, To: s.To, Needs: s.Needs, Do: s.Do, Takes: s.Takes, Releases: s.Releases,
+		Event: s.Event, From: s.From, To: s.To, Clock: s.Clock, Needs: s.Needs, Do: s.Do, Takes: s.Takes, Releases: s.Releases,
 		Due: running.Due, Since: running.Since,
 	}
 }
@@ -43,17 +49,29 @@ func (s Step[S, E]) Record(at Moment) Record[S, E] {
 // oldest first, when and by whom it was made, its event and where it led; the
 // table of the same version tells the rest, deadlines included. Steps that the table
 // does not have stay as they are.
+//
+// Of a case that was migrated each step has its Version as well, and a migration
+// its deadline. The machine fills in the steps of its own version only: the machine
+// of every version in turn, in any order, fills in all.
 func (m *Machine[S, E, C]) Retrace(history []Record[S, E]) {
 	var running Running
 	for i := range history {
 		r := &history[i]
-		r.Entry, r.Version = int64(i+1), m.table.Version
-		if i == 0 {
-			running = m.entered(*r)
-		} else {
+		r.Entry = int64(i + 1)
+		if i > 0 {
 			r.From = history[i-1].To
-			at := Moment{At: r.At, Actor: r.Actor, Entry: int64(i), Running: &running}
-			running = m.follow(r, at)
+		}
+		if r.Version == 0 {
+			r.Version = m.table.Version
+		}
+		switch {
+		case r.Version != m.table.Version, i > 0 && r.Event == "":
+			running = Running{Entry: r.Entry, Due: r.Due, Since: r.Since}
+			continue
+		case i == 0:
+			running = m.entered(*r)
+		default:
+			running = m.follow(r, Moment{At: r.At, Actor: r.Actor, Entry: int64(i), Running: &running})
 		}
 		r.Due, r.Since = running.Due, running.Since
 	}
@@ -74,7 +92,9 @@ func (m *Machine[S, E, C]) follow(r *Record[S, E], at Moment) Running {
 			return Running{}
 		}
 		step := Step[S, E]{&v.row, due, v.timed.clock == Suspend}
+		noted := r.Noted
 		*r = step.Record(at)
+		r.Noted = noted
 		return step.Running(at)
 	}
 	return Running{}
@@ -97,12 +117,18 @@ type Difference[S, E ~string] struct {
 // judged from the state that was recorded, so one difference hides no other.
 // Deadlines are those of this machine: a move that was made after a deadline
 // that is now shorter is refused with CodePassed, and a deadline that is now
-// longer, and was recorded as passed, with CodeNotDue. caseAt returns the case
-// as the guards saw it at a record.
+// longer, and was recorded as passed, with CodeNotDue. What a deadline fired, and
+// none fires now, is refused with CodeNoDeadline; what somebody fired, and a
+// deadline fires now, with CodeClockOnly. A migration is taken as it was. caseAt
+// returns the case as the guards saw it at a record.
 func (m *Machine[S, E, C]) Replay(history []Record[S, E], caseAt func(Record[S, E]) C) []Difference[S, E] {
 	var all []Difference[S, E]
 	var running Running
 	for i, r := range history {
+		if r.Event == "" && r.From != "" {
+			running = Running{Entry: r.Entry, Due: r.Due, Since: r.Since}
+			continue
+		}
 		if r.Event == "" {
 			if r.To != m.table.Start {
 				all = append(all, Difference[S, E]{Index: i, Record: r, To: m.table.Start})
@@ -125,7 +151,10 @@ func (m *Machine[S, E, C]) Replay(history []Record[S, E], caseAt func(Record[S, 
 // again decides a record once more, with the deadline that would have run.
 func (m *Machine[S, E, C]) again(r Record[S, E], c C, at Moment) (Step[S, E], []Reason) {
 	e := m.events.at(r.Event)
-	if e >= 0 && m.clock[e] {
+	if e >= 0 && r.Clock && !m.clock[e] {
+		return Step[S, E]{Row: &m.none}, []Reason{{Code: CodeNoDeadline}}
+	}
+	if e >= 0 && r.Clock {
 		at.Fired = at.Running
 	}
 	return m.Fire(r.From, r.Event, c, at, nil)

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -62,7 +63,9 @@ const (
 )
 
 // Deadline fires an event when its term, counted from the entry into the
-// state, has passed. Such an event is the clock's: nobody else can fire it.
+// state, has passed. Such an event is the clock's: nobody else can fire it. Guards
+// may choose between several moves for it, but the last of them has no guard, since
+// nothing else is possible once the deadline has passed.
 type Deadline[E ~string] struct {
 	Fires E             `json:"fires"`
 	Term  calendar.Term `json:"term"`
@@ -72,7 +75,9 @@ type Deadline[E ~string] struct {
 const Stay = "stay"
 
 // Check is a point at which the policy decides, at the named stage, and the
-// case branches. Each branch is an event, or Stay.
+// case branches. Each branch is an event, or Stay. The branches differ, but that
+// whoever is eligible may stay as whoever is pending does: such a check, as that
+// before a payout, only looks whether somebody has to leave.
 type Check[E ~string] struct {
 	At         string `json:"at"`
 	Eligible   E      `json:"eligible"`
@@ -90,12 +95,14 @@ type Move[S, E ~string] struct {
 	Needs []string `json:"needs,omitempty"`
 	Do    []Effect `json:"do,omitempty"`
 	// Order ranks several moves for the same state and event: the lowest
-	// whose guards agree is taken. Zero where there is only one.
+	// whose guards agree is taken. Zero where there is only one. If its deadline
+	// cannot be set, the event is refused; no other move is taken in its place.
 	Order int `json:"order,omitempty"`
 	// Clock says what becomes of the deadline that runs. Empty: it ends, and
 	// the one of the new state begins.
 	Clock Clock `json:"clock,omitempty"`
-	// Extend, with Continue, makes the deadline later by a term.
+	// Extend, with Continue, makes the deadline later by a term. Its zone and time
+	// of day are the deadline's, and may be left out.
 	Extend *calendar.Term `json:"extend,omitempty"`
 }
 
@@ -120,9 +127,9 @@ func (t Table[S, E]) eventKey(name E) string {
 	return "event." + string(name)
 }
 
-// from returns the states that a move starts from, sets replaced by their
+// Sources returns the states that a move starts from, sets replaced by their
 // states, each once.
-func (t Table[S, E]) from(v Move[S, E]) []S {
+func (t Table[S, E]) Sources(v Move[S, E]) []S {
 	var states []S
 	for _, name := range v.From {
 		members, isSet := t.Sets[name]
@@ -136,4 +143,29 @@ func (t Table[S, E]) from(v Move[S, E]) []S {
 		}
 	}
 	return states
+}
+
+// clone copies a table, so that nobody else can change it.
+func (t Table[S, E]) clone() Table[S, E] {
+	t.States, t.Moves, t.Sets = slices.Clone(t.States), slices.Clone(t.Moves), maps.Clone(t.Sets)
+	for i := range t.States {
+		s := &t.States[i]
+		s.Holds, s.Within, s.Check = slices.Clone(s.Holds), copied(s.Within), copied(s.Check)
+	}
+	for name, states := range t.Sets {
+		t.Sets[name] = slices.Clone(states)
+	}
+	for i := range t.Moves {
+		v := &t.Moves[i]
+		v.From, v.Needs, v.Do, v.Extend = slices.Clone(v.From), slices.Clone(v.Needs), slices.Clone(v.Do), copied(v.Extend)
+	}
+	return t
+}
+
+func copied[V any](v *V) *V {
+	if v == nil {
+		return nil
+	}
+	c := *v
+	return &c
 }

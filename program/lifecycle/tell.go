@@ -204,18 +204,27 @@ func (w *Teller[S, E]) tellCitizen(t *sentences, r Record[S, E]) {
 
 func tellOfficer[S, E ~string](t *sentences, r Record[S, E]) {
 	event, to := wording.Arg{Name: "event", Value: string(r.Event)}, wording.Arg{Name: "to", Value: string(r.To)}
-	if r.Event == "" {
+	from, version := wording.Arg{Name: "from", Value: string(r.From)}, wording.Arg{Name: "version", Value: strconv.Itoa(r.Version)}
+	switch {
+	case r.Event != "":
+		t.say("lifecycle.step", event, from, to)
+	case r.From != "":
+		t.say("lifecycle.migrated", version, from, to)
+	default:
 		event.Value = t.text("lifecycle.began")
 		t.say("lifecycle.first", event, to)
-	} else {
-		t.say("lifecycle.step", event, wording.Arg{Name: "from", Value: string(r.From)}, to)
 	}
 	if r.Actor != "" {
 		t.say("lifecycle.by", wording.Arg{Name: "actor", Value: r.Actor})
+	}
+	if !r.Noted.IsZero() {
+		t.say("lifecycle.noted", wording.Arg{Name: "noted", Value: wording.Minute(t.lang, r.Noted, t.zone)})
 	}
 	t.sayNames("lifecycle.needed", r.Needs)
 	t.sayNames("lifecycle.takes", texts(r.Takes))
 	t.sayNames("lifecycle.releases", texts(r.Releases))
 	t.sayNames("lifecycle.does", effectTexts(r.Do))
-	t.say("lifecycle.version", wording.Arg{Name: "version", Value: strconv.Itoa(r.Version)})
+	if r.Event != "" || r.From == "" {
+		t.say("lifecycle.version", version)
+	}
 }

@@ -73,13 +73,30 @@ func TestEveryCodeHasItsText(t *testing.T) {
 	own, err := lifecycle.DefaultTexts()
 	require.NoError(t, err)
 	for _, code := range []string{lifecycle.CodeNoMove, lifecycle.CodeUnknown, lifecycle.CodeClockOnly, lifecycle.CodeNotDue, lifecycle.CodeStale,
-		lifecycle.CodeSuspended, lifecycle.CodeNoDeadline, lifecycle.CodePassed, lifecycle.CodeOutOfTime} {
+		lifecycle.CodeSuspended, lifecycle.CodeNoDeadline, lifecycle.CodePassed, lifecycle.CodeOutOfTime, lifecycle.CodeHolidays} {
 		require.NotEmpty(t, own["id"]["reason."+code], code)
 		require.NotEmpty(t, own["en"]["reason."+code], code)
 	}
 	for _, party := range []lifecycle.Party{lifecycle.Applicant, lifecycle.Officer, lifecycle.Partner, lifecycle.Engine} {
 		require.NotEmpty(t, own["id"]["party."+string(party)])
 	}
+}
+
+// A late report and a migration are told as what they are.
+func TestLateAndMigratedStepsAreTold(t *testing.T) {
+	teller, err := lifecycle.NewTeller(permit(), permitTexts(t), "Asia/Jakarta")
+	require.NoError(t, err)
+	lines, err := teller.Timeline("en", lifecycle.Officer, []lifecycle.Record[state, event]{
+		{Entry: 1, At: wib(9, 1, 9), Version: 1, To: "filed"},
+		{Entry: 2, At: wib(9, 2, 9), Noted: wib(9, 4, 9), Version: 1, Event: "appeal", From: "filed", To: "appealed"},
+		{Entry: 3, At: wib(9, 5, 9), Version: 2, From: "appealed", To: "review"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []lifecycle.Line{
+		{When: "1 September 2021, 09:00 WIB", Text: "Begun: filed. Version 1 of the table."},
+		{When: "2 September 2021, 09:00 WIB", Text: "appeal: filed → appealed. Recorded 4 September 2021, 09:00 WIB. Version 1 of the table."},
+		{When: "5 September 2021, 09:00 WIB", Text: "Moved to version 2 of the table: appealed → review."},
+	}, lines)
 }
 
 func TestATellerNeedsAllTexts(t *testing.T) {

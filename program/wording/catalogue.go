@@ -173,6 +173,21 @@ func (c *Catalogue) Has(key string) bool {
 	return ok
 }
 
+// Keys returns the keys that begin with a prefix, sorted.
+func (c *Catalogue) Keys(prefix string) []string {
+	if len(c.tags) == 0 {
+		return nil
+	}
+	var keys []string
+	for key := range c.texts[c.tags[0]] {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // Placeholders returns the names in a key's templates, sorted.
 func (c *Catalogue) Placeholders(key string) []string {
 	if !c.Has(key) {

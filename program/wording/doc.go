@@ -16,7 +16,7 @@
 // n in that language (Unicode CLDR). {{ and }} write a brace.
 //
 // Arguments are strings: a year or a national number never passes through a
-// number formatter. Rupiah and Date write the two things that need one:
+// number formatter. Rupiah, Date and Minute write what needs one:
 //
 //	wording.Rupiah(3_550_000)                          // Rp3.550.000
 //	wording.Date("id", calendar.Of(2020, 8, 8))        // 8 Agustus 2020

@@ -70,6 +70,98 @@ func BenchmarkGelombang(b *testing.B) {
 	report(b, p.effects)
 }
 
+// BenchmarkGelombangResolved: the same, the names resolved once.
+func BenchmarkGelombangResolved(b *testing.B) {
+	m, p := machine(b), &person{score: 9, needed: 7}
+	why := make([]lifecycle.Reason, 0, 4)
+	rows := make([][2]int, len(events))
+	for i, e := range events {
+		rows[i] = [2]int{m.StateAt(states[i]), m.EventAt(e)}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range rows {
+			p.state = states[i]
+			step, _ := m.FireAt(rows[i][0], rows[i][1], p, lifecycle.Moment{}, why[:0])
+			p.state = step.To
+			p.effects += len(step.Do)
+		}
+	}
+	report(b, p.effects)
+}
+
+// BenchmarkSwitch: the same moves as a service without a library writes them.
+func BenchmarkSwitch(b *testing.B) {
+	p := &person{score: 9, needed: 7}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i, e := range events {
+			p.state = states[i]
+			to := bySwitch(p, e)
+			if to == "" {
+				b.Fatal("refused")
+			}
+			p.state = to
+			p.effects++
+		}
+	}
+	report(b, p.effects)
+}
+
+//go:noinline
+func bySwitch(p *person, on string) string {
+	to := ""
+	switch p.state {
+	case "joined":
+		if on == "missing" {
+			to = "pending"
+		}
+	case "pending":
+		switch on {
+		case "passed":
+			to = "in_roll"
+		case "fail":
+			return "ineligible"
+		}
+	case "in_roll":
+		if on == "drawn" {
+			to = "selected"
+		}
+	case "selected":
+		if on == "accept" {
+			to = "accepted"
+		}
+	case "accepted":
+		if on == "buy" {
+			to = "in_training"
+		}
+	case "in_training":
+		if on == "certify" {
+			to = "certified"
+		}
+	case "certified":
+		if on == "review" {
+			to = "reviewed"
+		}
+	case "reviewed":
+		if on == "pay" {
+			to = "paid"
+		}
+	case "paid":
+		if on == "survey" {
+			to = "surveyed"
+		}
+	case "surveyed":
+		if on == "finish" {
+			to = "done"
+		}
+	}
+	if to == "" || p.score < p.needed {
+		return ""
+	}
+	return to
+}
+
 // BenchmarkStateless: one machine whose state lives outside, as the library offers.
 func BenchmarkStateless(b *testing.B) {
 	p := &person{score: 9, needed: 7}
@@ -95,21 +187,38 @@ func BenchmarkStateless(b *testing.B) {
 }
 
 // BenchmarkLooplab: a machine holds one case's state, so it is made for each
-// stored case.
+// stored case. One callback is the guard of all events, and one the effect of all
+// states: the least that the library needs.
 func BenchmarkLooplab(b *testing.B) {
+	looplab(b, func(before, enter fsm.Callback) fsm.Callbacks {
+		return fsm.Callbacks{"before_event": before, "enter_state": enter}
+	})
+}
+
+// BenchmarkLooplabByName: the same with a guard for each event and an effect for each
+// state, by their names, as the tables of the others have them. Every one is read
+// again for each stored case.
+func BenchmarkLooplabByName(b *testing.B) {
+	looplab(b, func(before, enter fsm.Callback) fsm.Callbacks {
+		calls := fsm.Callbacks{}
+		for i, e := range events {
+			calls["before_"+e], calls["enter_"+states[i+1]] = before, enter
+		}
+		return calls
+	})
+}
+
+func looplab(b *testing.B, callbacks func(before, enter fsm.Callback) fsm.Callbacks) {
 	p := &person{score: 9, needed: 7}
 	var rows fsm.Events
 	for i, e := range events {
 		rows = append(rows, fsm.EventDesc{Name: e, Src: []string{states[i]}, Dst: states[i+1]})
 	}
-	calls := fsm.Callbacks{
-		"before_event": func(_ context.Context, e *fsm.Event) {
-			if p.score < p.needed {
-				e.Cancel(fmt.Errorf("too few points"))
-			}
-		},
-		"enter_state": func(context.Context, *fsm.Event) { p.effects++ },
-	}
+	calls := callbacks(func(_ context.Context, e *fsm.Event) {
+		if p.score < p.needed {
+			e.Cancel(fmt.Errorf("too few points"))
+		}
+	}, func(context.Context, *fsm.Event) { p.effects++ })
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -151,6 +151,13 @@ CREATE TABLE jobs (
   CHECK (part = 0 OR state IN ('running','done'))
 ) {keyed};
 
+CREATE TABLE editions (
+  edition {int} NOT NULL PRIMARY KEY CHECK (edition > 0),
+  digest  {bytes} NOT NULL CHECK (length(digest) = 32),
+  body    {bytes} NOT NULL,
+  version {int} NOT NULL CHECK (version > 0)
+);
+
 CREATE TABLE accounts (
   account  TEXT NOT NULL PRIMARY KEY,
   posted   {int} NOT NULL,
