@@ -6,35 +6,15 @@ import (
 	"math"
 	"math/big"
 	"os"
-	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
 	"github.com/gelombang/gelombang/program/wording"
 )
 
 var update = flag.Bool("update", false, "write golden files")
-
-func TestNoBinaryFractions(t *testing.T) {
-	binary := regexp.MustCompile(`\bfloat(32|64)\b|\bParseFloat\b`)
-	require.Regexp(t, binary, "var x float64", "the control is found")
-	for _, pattern := range []string{"*.go", "iso20022/*.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, name := range files {
-			source, err := os.ReadFile(name)
-			require.NoError(t, err)
-			if filepath.Base(name) != "payment_test.go" {
-				require.NotRegexp(t, binary, string(source), name)
-			}
-		}
-	}
-}
 
 func TestMoneyText(t *testing.T) {
 	for text, m := range map[string]Money{
@@ -94,38 +74,6 @@ func TestMoneyArithmetic(t *testing.T) {
 	}
 	_, err := Rupiah(1).Add(Money{1, "USD"})
 	require.Equal(t, &MoneyError{"add", MoneyCurrency}, err)
-}
-
-func scheme(balance int64, months, surveys int) Benefits {
-	return Benefits{Balance("training", Rupiah(balance)).Expires("12-15"),
-		Instalments("incentive", months, Rupiah(600_000)).Monthly(), PerSurvey("survey", surveys, Rupiah(50_000))}
-}
-
-func TestSchemes(t *testing.T) {
-	for want, b := range map[string]Benefits{"Rp3.550.000": scheme(1_000_000, 4, 3), "Rp4.200.000": scheme(3_500_000, 1, 2)} {
-		require.NoError(t, b.Validate())
-		total, err := b.Total()
-		require.NoError(t, err)
-		require.Equal(t, want, total.String())
-	}
-	b := scheme(1_000_000, 4, 3)
-	due, err := b[1].Schedule(calendar.Of(2020, 10, 31), 0)
-	require.NoError(t, err)
-	require.Equal(t, []Due{{1, calendar.Of(2020, 10, 31), Rupiah(600_000)}, {2, calendar.Of(2020, 11, 30), Rupiah(600_000)},
-		{3, calendar.Of(2020, 12, 31), Rupiah(600_000)}, {4, calendar.Of(2021, 1, 31), Rupiah(600_000)}}, due)
-	due, err = b[2].Schedule(calendar.Of(2020, 10, 31), 3)
-	require.NoError(t, err)
-	require.Equal(t, []Due{{3, calendar.Of(2020, 10, 31), Rupiah(50_000)}}, due)
-	for i, number := range map[int]int{0: 1, 2: 4} {
-		var fault *ScheduleError
-		_, err := b[i].Schedule(calendar.Of(2020, 1, 1), number)
-		require.ErrorAs(t, err, &fault)
-	}
-	last, ok := b[0].Lapses(calendar.Of(2020, 12, 16))
-	require.True(t, ok)
-	require.Equal(t, calendar.Of(2021, 12, 15), last)
-	bad := Benefits{{Name: "A b", Kind: "gift", LastDay: "02-29"}, {Name: "A b"}}
-	require.GreaterOrEqual(t, len(bad.Validate().(interface{ Unwrap() []error }).Unwrap()), 10)
 }
 
 func TestReference(t *testing.T) {
@@ -193,16 +141,6 @@ func TestTable(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	require.Equal(t, string(want), Table().Mermaid())
-}
-
-func TestFailures(t *testing.T) {
-	require.Equal(t, AccountUnusable, FailureOf("AC04"))
-	require.Equal(t, Unexplained, FailureOf("ZZ99"))
-	require.Equal(t, lifecycle.Applicant, FailureOf("BE01").Actor())
-	require.Equal(t, lifecycle.Officer, FailureOf("AM04").Actor())
-	for _, code := range []string{"AC01", "AC04", "AC06", "BE01", "MD07", "RC01", "AM02", "AM04", "AM05", "AG01", "?"} {
-		require.Contains(t, Texts()["id"], FailureOf(code).Wording())
-	}
 }
 
 func TestBatch(t *testing.T) {

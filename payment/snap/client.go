@@ -239,7 +239,7 @@ func (c *Client) order(t payment.Transfer) error {
 	if err := c.reference(t.Reference); err != nil {
 		f = append(f, err)
 	}
-	f.want(t.Amount.Currency == payment.IDR && t.Amount.Units > 0 && t.Amount.Units < 1e16, "amount", "rupiah, above zero, at most 16 digits")
+	f.want(t.Amount.Currency == payment.IDR && t.Amount.Units > 0 && t.Amount.Units < 10_000_000_000_000_000, "amount", "rupiah, above zero, at most 16 digits")
 	f.want(c.o.Promises.Accepts(t.Amount), "amount", "within the bounds of the contract")
 	f.want(c.o.Intrabank || holder(t.To.Holder.Reveal()), "holder", "1 to 100 characters, none of them a control")
 	if err := c.account(t.To); err != nil {
