@@ -106,8 +106,48 @@ func TestReference(t *testing.T) {
 	require.Equal(t, &ReferenceError{"batch"}, err)
 }
 
+// A compact reference is another spelling of the same numbers: shorter, never cut, and no two
+// have one.
+func TestCompact(t *testing.T) {
+	seen := map[string]string{}
+	for _, batch := range []int64{1, 2, 7, 35, 36, 999, 1_000, 123_456_789, MaxBatch - 1, MaxBatch} {
+		for _, item := range []int64{1, 9, 10, 1_000, 344_963, MaxItem - 1, MaxItem} {
+			for _, generation := range []int{1, 2, 36, MaxGeneration} {
+				plain, err := Reference(batch, item, generation)
+				require.NoError(t, err)
+				short, err := Compact(plain)
+				require.NoError(t, err)
+				require.Regexp(t, `^C[A-Z0-9]{2,17}$`, short)
+				require.Empty(t, seen[short], "%s and %s", seen[short], plain)
+				seen[short] = plain
+				b, i, g, err := ParseReference(short)
+				require.NoError(t, err, short)
+				require.Equal(t, []any{batch, item, generation}, []any{b, i, g})
+				again, err := Compact(short)
+				require.NoError(t, err)
+				require.Equal(t, short, again)
+			}
+		}
+	}
+	plain, _ := Reference(7, 123, 1)
+	short, _ := Compact(plain)
+	for i := range short {
+		for _, r := range []byte(alphabet) {
+			if wrong := short[:i] + string(r) + short[i+1:]; wrong != short {
+				_, _, _, err := ParseReference(wrong)
+				require.Error(t, err, wrong)
+			}
+		}
+	}
+	for _, s := range []string{"", "C", "CC", "C0", "C00", "CZZZZZZZZZZZZZZZZ0", "another"} {
+		_, err := Compact(s)
+		require.Error(t, err, s)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("B12I345G1Q")
+	f.Add("C5YC7VXHQX8")
 	f.Add("Rp1.000,50")
 	f.Add("600000.00")
 	f.Fuzz(func(t *testing.T, s string) {
@@ -116,6 +156,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if batch, item, generation, err := ParseReference(s); err == nil {
 			again, _ := Reference(batch, item, generation)
+			if s[0] == 'C' {
+				again, _ = Compact(again)
+			}
 			require.Equal(t, s, again)
 		}
 		_, _ = ParseDecimal(s, IDR)

@@ -29,7 +29,7 @@
 //	})
 //	outcomes := payment.Dispatch(ctx, f, transfers, start, start)
 //	f.Advance(24 * time.Hour)
-//	statement, lines := f.Statement() // for payment.Last and payment.Matcher
+//	statement, lines := f.CloseBooks() // for payment.Last and payment.Matcher
 //
 // It has no clock and no randomness but those that it is given, so that a test which
 // fails fails again. It keeps what it promises, unless told to break it.

@@ -121,6 +121,9 @@ func (f *far) Advance(d time.Duration) {
 	f.Faulty.Advance(d)
 }
 
+// CloseBooks makes none: the client reads no statements.
+func (f *far) CloseBooks() (payment.Statement, []payment.Line) { return payment.Statement{}, nil }
+
 // CallBack makes none: the client takes none.
 func (f *far) CallBack(string) (map[string][]string, []byte) { return nil, nil }
 
