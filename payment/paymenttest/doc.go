@@ -13,9 +13,11 @@
 //		})
 //	}
 //
-// A Bench is the provider and its far side. The FarSide has four methods: make a
+// TestFileProvider does the same for a bank that takes files.
+//
+// A Bench is the provider and its far side. The FarSide has five methods: make a
 // fault happen once, move the clock, count how often money moved for a reference,
-// and make a call-back. Each case loses, spoils or delays one thing, lets
+// make a call-back, and close the books. Each case loses, spoils or delays one thing, lets
 // payment.Dispatch, Judge and Next decide as a caller would, and compares what the
 // caller then believes with what has moved. What a provider does not promise in its
 // Capabilities, or a far side cannot do wrong, is skipped with a sentence; so is

@@ -350,9 +350,8 @@ func (s *fileSuite) late() {
 	s.fault(Late)
 	s.upload()
 	s.sent()
-	if s.ask().Standing == payment.Absent {
-		s.state(s.attempt, payment.Unknown)
-	}
+	s.ask()
+	s.state(s.attempt, payment.Unknown, payment.Accepted)
 	s.pass(max(s.c.Finality, 30*24*time.Hour))
 	s.executed(1)
 }
