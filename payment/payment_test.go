@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,6 +152,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("Rp1.000,50")
 	f.Add("600000.00")
 	f.Fuzz(func(t *testing.T, s string) {
+		bounded(t, len(s), func() {
+			_, _ = ParseMoney(s)
+			_, _ = ParseDecimal(s, IDR)
+			_, _ = Compact(s)
+		})
 		if m, err := ParseMoney(s); err == nil {
 			require.Equal(t, s, m.String())
 		}
@@ -161,7 +167,6 @@ func FuzzParse(f *testing.F) {
 			}
 			require.Equal(t, s, again)
 		}
-		_, _ = ParseDecimal(s, IDR)
 	})
 }
 
@@ -246,4 +251,16 @@ func TestBandsSayHowManyApprove(t *testing.T) {
 	require.Equal(t, 1, Bands(nil).Approvers(Rupiah(1)))
 	require.Error(t, Bands{{Rupiah(1), 11}}.Validate())
 	require.Error(t, Bands{{Money{Units: 1, Currency: "rupiah"}, 1}}.Validate())
+}
+
+// bounded fails if work on an input allocates more than a megabyte and 256 bytes for
+// each of its bytes: all that was ever allocated is more than what was in use at once.
+func bounded(t *testing.T, input int, work func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+256*uint64(input) {
+		t.Fatalf("%d bytes are allocated for an input of %d", used, input)
+	}
 }
