@@ -382,6 +382,7 @@ func TestAReferenceNamesOneOrder(t *testing.T) {
 		"in another block":          {RuleReference, report("P1", first) + report("P2", first)},
 		"one block twice":           {RuleReference, report("P1", first) + report("P1", far)},
 		"a block without a name":    {RuleValue, report("", first)},
+		"orders of others":          {"", report("P1", "NOTPROVIDED", first, "NOTPROVIDED")},
 		"an order without any name": {RuleValue, report("P1", "")},
 	} {
 		err := ReadPain002(strings.NewReader("<Document><CstmrPmtStsRpt>"+c.body+"</CstmrPmtStsRpt></Document>"), StatusHandler{})

@@ -148,14 +148,26 @@ func (s *statuses) closed(f field) error {
 }
 
 func (s *statuses) endOrder() error {
-	name := s.order.EndToEndID
-	if name == "" {
-		name = s.order.InstructionID
+	if name := s.order.name(); name != notProvided {
+		if err := s.once(&s.seen, name); err != nil {
+			return err
+		}
 	}
-	if err := s.once(&s.seen, name); err != nil || s.handler.Order == nil {
-		return err
+	if s.handler.Order == nil {
+		return nil
 	}
 	return s.handler.Order(s.order)
+}
+
+// notProvided is what ISO 20022 writes for an end-to-end identification that there is not.
+const notProvided = "NOTPROVIDED"
+
+// name is what an order is known by: its reference, or else the instruction's.
+func (o *OrderStatus) name() string {
+	if o.InstructionID != "" && (o.EndToEndID == "" || o.EndToEndID == notProvided) {
+		return notProvided + "/" + o.InstructionID // not another order's reference
+	}
+	return o.EndToEndID
 }
 
 func (s *statuses) endBlock() error {
