@@ -3,6 +3,7 @@ package payment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -26,6 +27,11 @@ type Benefit struct {
 	LastDay string `json:"last_day,omitempty"`
 	// Basis is the legal basis of the amount, as it is cited.
 	Basis string `json:"basis,omitempty"`
+	// From is the first day on which the benefit is as it says here, and Until the
+	// first day no longer. Zero: without beginning, without end. A change makes
+	// another Benefit of the same name, whose period begins where this one ends.
+	From  calendar.Date `json:"from,omitzero"`
+	Until calendar.Date `json:"until,omitzero"`
 }
 
 // Kind says how a benefit is given.
@@ -66,6 +72,18 @@ func (b Benefit) Monthly() Benefit {
 // PerSurvey promises an amount for each of n surveys.
 func PerSurvey(name string, n int, each Money) Benefit {
 	return Benefit{Name: name, Kind: SurveyKind, Amount: each, Count: n}
+}
+
+// Between returns the benefit as it is in a period, from a day up to and not including
+// another, on a legal basis. A zero day leaves that side open.
+func (b Benefit) Between(from, until calendar.Date, basis string) Benefit {
+	b.From, b.Until, b.Basis = from, until, basis
+	return b
+}
+
+// covers reports whether a day is in the benefit's period.
+func (b Benefit) covers(day calendar.Date) bool {
+	return day.Valid() && !day.Before(b.From) && (b.Until.IsZero() || day.Before(b.Until))
 }
 
 // Due is one entitlement that a schedule makes.
@@ -117,7 +135,8 @@ func (e *ScheduleError) Error() string {
 }
 
 // Lapses returns the last day on which a balance granted on the given day can
-// be used: the first LastDay that is not before it. It reports false if the
+// be used: the first LastDay that is not before it, so what is granted on the LastDay
+// itself lapses when that day ends. It reports false if the
 // benefit does not lapse, or LastDay or the day is no date.
 func (b Benefit) Lapses(granted calendar.Date) (calendar.Date, bool) {
 	month, day, ok := dayOfYear(b.LastDay)
@@ -147,10 +166,35 @@ func (b Benefit) Total() Money {
 	return total
 }
 
-// Benefits are all that a program promises.
+// Benefits are all that a program promises, in all editions: benefits of one name are
+// of one kind and currency, and their periods do not overlap.
 type Benefits []Benefit
 
-// Find returns the benefit of a name.
+// On returns the benefits as they are on a day, each name at most once. It is the
+// scheme of that day.
+func (b Benefits) On(day calendar.Date) Benefits {
+	var of Benefits
+	for _, benefit := range b {
+		if benefit.covers(day) {
+			of = append(of, benefit)
+		}
+	}
+	return of
+}
+
+// Names returns the names of all benefits, each once.
+func (b Benefits) Names() []string {
+	var names []string
+	for _, benefit := range b {
+		if !slices.Contains(names, benefit.Name) {
+			names = append(names, benefit.Name)
+		}
+	}
+	return names
+}
+
+// Find returns the first edition of a name. It says what kind of benefit it is; which
+// amount is right on a day only On says.
 func (b Benefits) Find(name string) (Benefit, bool) {
 	for _, benefit := range b {
 		if benefit.Name == name {
@@ -160,7 +204,8 @@ func (b Benefits) Find(name string) (Benefit, bool) {
 	return Benefit{}, false
 }
 
-// Total returns what all benefits amount to for one person. The error is a
+// Total returns what all benefits amount to for one person. Where there are several
+// editions it is asked of those of one day (On). The error is a
 // *MoneyError: overflow, or more than one currency.
 func (b Benefits) Total() (Money, error) {
 	var total Money
@@ -186,15 +231,31 @@ func (e *BenefitError) Error() string {
 // Validate reports every fault, each a *BenefitError, joined.
 func (b Benefits) Validate() error {
 	var faults []error
-	seen := map[string]bool{}
-	for _, benefit := range b {
+	for i, benefit := range b {
 		faults = append(faults, benefit.faults()...)
-		if seen[benefit.Name] {
-			faults = append(faults, &BenefitError{benefit.Name, "Name", "is there twice"})
+		for _, other := range b[:i] {
+			if other.Name == benefit.Name {
+				faults = append(faults, editionFaults(other, benefit)...)
+			}
 		}
-		seen[benefit.Name] = true
 	}
 	return errors.Join(faults...)
+}
+
+// editionFaults are those of two editions of one name beside each other.
+func editionFaults(a, b Benefit) []error {
+	var faults []error
+	if a.Kind != b.Kind {
+		faults = append(faults, &BenefitError{b.Name, "Kind", "is the same in every edition"})
+	}
+	if a.Amount.Currency != b.Amount.Currency {
+		faults = append(faults, &BenefitError{b.Name, "Amount.Currency", "is the same in every edition"})
+	}
+	apart := !a.Until.IsZero() && !b.From.Before(a.Until) || !b.Until.IsZero() && !a.From.Before(b.Until)
+	if !apart {
+		faults = append(faults, &BenefitError{b.Name, "From", "is not in the period of another edition"})
+	}
+	return faults
 }
 
 const maxCount = 1000
@@ -216,6 +277,8 @@ func (b Benefit) faults() []error {
 	check(b.LastDay == "" || b.Kind == BalanceKind, "LastDay", "is for a balance")
 	_, _, isDay := dayOfYear(b.LastDay)
 	check(b.LastDay == "" || isDay, "LastDay", "is a day of every year, such as 12-15")
+	check(b.From.IsZero() || b.From.Valid(), "From", "is a date")
+	check(b.Until.IsZero() || b.Until.Valid() && b.From.Before(b.Until), "Until", "is a date after From")
 	_, err := b.Amount.Mul(int64(b.Count))
 	check(err == nil, "Amount", "times Count does not fit")
 	return faults

@@ -48,26 +48,36 @@ func (f Failure) Wording() string { return "failure." + string(f) }
 
 // FailureOf maps a reason for which a bank rejected or returned a payment: a code of
 // ISO 20022's external code sets ExternalStatusReason1Code and
-// ExternalReturnReason1Code. A code that is not listed is Unexplained.
+// ExternalReturnReason1Code (iso20022.org, "External code sets"; here by their names of
+// 2024). Where one code means two things in the two sets, both are the same failure
+// here. A code that is not listed, and one that speaks of the payer or of the message, is
+// Unexplained.
+//
+// The sets know neither a wallet at its limit nor a phone number that is not the
+// holder's: those are a provider's own codes, which its adapter maps.
 func FailureOf(code string) Failure {
 	switch code {
-	case "AC01", "AC03", "BE06": // IncorrectAccountNumber, InvalidCreditorAccountNumber, UnknownEndCustomer
+	case "AC01", "AC03", "BE06", "BE23": // IncorrectAccountNumber, InvalidCreditorAccountNumber, UnknownEndCustomer, AccountProxyInvalid
 		return AccountUnknown
-	case "AC04", "AC06", "AC07": // ClosedAccountNumber, BlockedAccount, ClosedCreditorAccountNumber
+	case "AC04", "AC06", "AC07", "AC16", "AC17": // ClosedAccountNumber, BlockedAccount, ClosedCreditorAccountNumber; AccountInSequestration (of a status: CardNumberInvalid), AccountInLiquidation
 		return AccountUnusable
-	case "BE01": // InconsistentWithEndCustomer
+	case "NOCM": // NotCompliantGeneric: the holder was not identified as the regulator asks
+		return WalletNotUpgraded
+	case "BE17": // InvalidCreditorIdentificationCode
+		return NationalMismatch
+	case "BE01", "BE22": // InconsistentWithEndCustomer, MissingCreditorName
 		return NameMismatch
 	case "MD07": // EndCustomerDeceased
 		return HolderDeceased
-	case "RC01", "RC04", "RC07": // BankIdentifierIncorrect, InvalidCreditorBankIdentifier, InvalidCreditorBICIdentifier
+	case "RC01", "RC04", "RC07", "CNOR": // BankIdentifierIncorrect, InvalidCreditorBankIdentifier, InvalidCreditorBICIdentifier, CreditorBankIsNotRegistered
 		return BankUnknown
-	case "AM02", "AM06": // NotAllowedAmount, TooLowAmount
+	case "AM01", "AM02", "AM06", "AM09", "AM12", "AM13", "AM14", "AM15", "AM21", "AM23": // zero, above or below a limit, not as agreed, invalid
 		return AmountRefused
-	case "AG01", "RR04": // TransactionForbidden, RegulatoryReason
+	case "AG01", "AG03", "AM07", "RR03", "RR04": // TransactionForbidden, TransactionNotSupported, BlockedAmount, MissingCreditorNameOrAddress, RegulatoryReason
 		return NotAllowed
 	case "AM04": // InsufficientFunds
 		return NoFunds
-	case "AM05", "DUPL": // Duplication, DuplicatePayment
+	case "AM05", "DUPL", "DU03", "DU04", "DU05", "RF01": // Duplication, DuplicatePayment, DuplicateTransaction, DuplicateEndToEndID, DuplicateInstructionID, NotUniqueTransactionReference
 		return SentTwice
 	}
 	return Unexplained

@@ -6,35 +6,16 @@ import (
 	"math"
 	"math/big"
 	"os"
-	"path/filepath"
-	"regexp"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
 	"github.com/gelombang/gelombang/program/wording"
 )
 
 var update = flag.Bool("update", false, "write golden files")
-
-func TestNoBinaryFractions(t *testing.T) {
-	binary := regexp.MustCompile(`\bfloat(32|64)\b|\bParseFloat\b`)
-	require.Regexp(t, binary, "var x float64", "the control is found")
-	for _, pattern := range []string{"*.go", "iso20022/*.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, name := range files {
-			source, err := os.ReadFile(name)
-			require.NoError(t, err)
-			if filepath.Base(name) != "payment_test.go" {
-				require.NotRegexp(t, binary, string(source), name)
-			}
-		}
-	}
-}
 
 func TestMoneyText(t *testing.T) {
 	for text, m := range map[string]Money{
@@ -96,38 +77,6 @@ func TestMoneyArithmetic(t *testing.T) {
 	require.Equal(t, &MoneyError{"add", MoneyCurrency}, err)
 }
 
-func scheme(balance int64, months, surveys int) Benefits {
-	return Benefits{Balance("training", Rupiah(balance)).Expires("12-15"),
-		Instalments("incentive", months, Rupiah(600_000)).Monthly(), PerSurvey("survey", surveys, Rupiah(50_000))}
-}
-
-func TestSchemes(t *testing.T) {
-	for want, b := range map[string]Benefits{"Rp3.550.000": scheme(1_000_000, 4, 3), "Rp4.200.000": scheme(3_500_000, 1, 2)} {
-		require.NoError(t, b.Validate())
-		total, err := b.Total()
-		require.NoError(t, err)
-		require.Equal(t, want, total.String())
-	}
-	b := scheme(1_000_000, 4, 3)
-	due, err := b[1].Schedule(calendar.Of(2020, 10, 31), 0)
-	require.NoError(t, err)
-	require.Equal(t, []Due{{1, calendar.Of(2020, 10, 31), Rupiah(600_000)}, {2, calendar.Of(2020, 11, 30), Rupiah(600_000)},
-		{3, calendar.Of(2020, 12, 31), Rupiah(600_000)}, {4, calendar.Of(2021, 1, 31), Rupiah(600_000)}}, due)
-	due, err = b[2].Schedule(calendar.Of(2020, 10, 31), 3)
-	require.NoError(t, err)
-	require.Equal(t, []Due{{3, calendar.Of(2020, 10, 31), Rupiah(50_000)}}, due)
-	for i, number := range map[int]int{0: 1, 2: 4} {
-		var fault *ScheduleError
-		_, err := b[i].Schedule(calendar.Of(2020, 1, 1), number)
-		require.ErrorAs(t, err, &fault)
-	}
-	last, ok := b[0].Lapses(calendar.Of(2020, 12, 16))
-	require.True(t, ok)
-	require.Equal(t, calendar.Of(2021, 12, 15), last)
-	bad := Benefits{{Name: "A b", Kind: "gift", LastDay: "02-29"}, {Name: "A b"}}
-	require.GreaterOrEqual(t, len(bad.Validate().(interface{ Unwrap() []error }).Unwrap()), 10)
-}
-
 func TestReference(t *testing.T) {
 	check, ok := checkCharacter("A12425GABC1234002") // the worked example of the Global Release Identifier standard
 	require.True(t, ok)
@@ -158,19 +107,66 @@ func TestReference(t *testing.T) {
 	require.Equal(t, &ReferenceError{"batch"}, err)
 }
 
+// A compact reference is another spelling of the same numbers: shorter, never cut, and no two
+// have one.
+func TestCompact(t *testing.T) {
+	seen := map[string]string{}
+	for _, batch := range []int64{1, 2, 7, 35, 36, 999, 1_000, 123_456_789, MaxBatch - 1, MaxBatch} {
+		for _, item := range []int64{1, 9, 10, 1_000, 344_963, MaxItem - 1, MaxItem} {
+			for _, generation := range []int{1, 2, 36, MaxGeneration} {
+				plain, err := Reference(batch, item, generation)
+				require.NoError(t, err)
+				short, err := Compact(plain)
+				require.NoError(t, err)
+				require.Regexp(t, `^C[A-Z0-9]{2,17}$`, short)
+				require.Empty(t, seen[short], "%s and %s", seen[short], plain)
+				seen[short] = plain
+				b, i, g, err := ParseReference(short)
+				require.NoError(t, err, short)
+				require.Equal(t, []any{batch, item, generation}, []any{b, i, g})
+				again, err := Compact(short)
+				require.NoError(t, err)
+				require.Equal(t, short, again)
+			}
+		}
+	}
+	plain, _ := Reference(7, 123, 1)
+	short, _ := Compact(plain)
+	for i := range short {
+		for _, r := range []byte(alphabet) {
+			if wrong := short[:i] + string(r) + short[i+1:]; wrong != short {
+				_, _, _, err := ParseReference(wrong)
+				require.Error(t, err, wrong)
+			}
+		}
+	}
+	for _, s := range []string{"", "C", "CC", "C0", "C00", "CZZZZZZZZZZZZZZZZ0", "another"} {
+		_, err := Compact(s)
+		require.Error(t, err, s)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("B12I345G1Q")
+	f.Add("C5YC7VXHQX8")
 	f.Add("Rp1.000,50")
 	f.Add("600000.00")
 	f.Fuzz(func(t *testing.T, s string) {
+		bounded(t, len(s), func() {
+			_, _ = ParseMoney(s)
+			_, _ = ParseDecimal(s, IDR)
+			_, _ = Compact(s)
+		})
 		if m, err := ParseMoney(s); err == nil {
 			require.Equal(t, s, m.String())
 		}
 		if batch, item, generation, err := ParseReference(s); err == nil {
 			again, _ := Reference(batch, item, generation)
+			if s[0] == 'C' {
+				again, _ = Compact(again)
+			}
 			require.Equal(t, s, again)
 		}
-		_, _ = ParseDecimal(s, IDR)
 	})
 }
 
@@ -193,16 +189,6 @@ func TestTable(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	require.Equal(t, string(want), Table().Mermaid())
-}
-
-func TestFailures(t *testing.T) {
-	require.Equal(t, AccountUnusable, FailureOf("AC04"))
-	require.Equal(t, Unexplained, FailureOf("ZZ99"))
-	require.Equal(t, lifecycle.Applicant, FailureOf("BE01").Actor())
-	require.Equal(t, lifecycle.Officer, FailureOf("AM04").Actor())
-	for _, code := range []string{"AC01", "AC04", "AC06", "BE01", "MD07", "RC01", "AM02", "AM04", "AM05", "AG01", "?"} {
-		require.Contains(t, Texts()["id"], FailureOf(code).Wording())
-	}
 }
 
 func TestBatch(t *testing.T) {
@@ -265,4 +251,16 @@ func TestBandsSayHowManyApprove(t *testing.T) {
 	require.Equal(t, 1, Bands(nil).Approvers(Rupiah(1)))
 	require.Error(t, Bands{{Rupiah(1), 11}}.Validate())
 	require.Error(t, Bands{{Money{Units: 1, Currency: "rupiah"}, 1}}.Validate())
+}
+
+// bounded fails if work on an input allocates more than a megabyte and 256 bytes for
+// each of its bytes: all that was ever allocated is more than what was in use at once.
+func bounded(t *testing.T, input int, work func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+256*uint64(input) {
+		t.Fatalf("%d bytes are allocated for an input of %d", used, input)
+	}
 }

@@ -23,6 +23,12 @@ type Provider interface {
 	Submit(ctx context.Context, orders []Transfer) ([]Answer, error)
 	// Enquire asks what became of the order with the reference.
 	Enquire(ctx context.Context, reference string) (Answer, error)
+	// Statement gives each line of the statement with the running number, in order, and
+	// returns its sums, for Last.Gate. The same number always brings the same. The error
+	// wraps ErrNoStatement if there is none of this number yet, or the provider gives
+	// none by calls; an error that each returns ends it and is returned. After any error
+	// the lines count for nothing.
+	Statement(ctx context.Context, sequence int64, each func(Line) error) (Statement, error)
 }
 
 // Notifier is a Provider that also calls back.
@@ -34,6 +40,10 @@ type Notifier interface {
 	// Submit.
 	Notice(header map[string][]string, body []byte) (Answer, error)
 }
+
+// ErrNoStatement is wrapped by an error of Provider.Statement where there is nothing to
+// read.
+var ErrNoStatement = errors.New("payment: there is no such statement")
 
 // ErrNotSent is wrapped by an error of Submit when not one byte of the orders has
 // left: the connection, or leave to use it, could not be had. Only then is it certain that nothing was paid.
@@ -49,6 +59,8 @@ type Account struct {
 
 // Transfer is one order to a provider.
 type Transfer struct {
+	// Reference is what the order is known by. A provider that takes only shorter ones
+	// sends Compact of it, and answers with this one again. None is ever cut.
 	Reference string
 	Amount    Money
 	To        Account

@@ -55,7 +55,7 @@ func (w *wallet) release(ctx context.Context, t *testing.T) program.Batch {
 
 // statement reconciles what the far side has booked.
 func (w *wallet) statement(ctx context.Context, t *testing.T, n int) {
-	sums, lines := w.far.Statement()
+	sums, lines := w.far.CloseBooks()
 	_, err := w.engine.Reconcile(ctx, actor("clerk"), fmt.Sprint("statement ", n), program.Statement{ID: fmt.Sprint(n), Account: "wallet",
 		Sequence: sums.Sequence, Opening: sums.Opening, Closing: sums.Closing, Digest: [32]byte{byte(n), byte(n >> 8)}, Lines: each(lines)})
 	require.NoError(t, err)

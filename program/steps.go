@@ -321,12 +321,12 @@ func balanceAccount(a *Application, benefit string) ledger.Account {
 func entitledAccount(benefit string) ledger.Account { return ledger.Account("entitled/" + benefit) }
 
 // entitle takes a benefit out of the budget: a balance is opened, instalments
-// become entitlements.
+// become entitlements. The amounts are those of the wave's legal date.
 func (s *steps[T]) entitle(c *Case[T], name string) error {
 	a := &c.Application
-	b, ok := s.engine.program.Benefits.Find(name)
+	b, ok := s.engine.program.Benefits.On(c.Wave.body.Legal).Find(name)
 	if !ok {
-		return &FieldError{"benefit", fmt.Sprintf("%q is unknown", name)}
+		return &FieldError{"benefit", fmt.Sprintf("%q is unknown on the legal date of the wave", name)}
 	}
 	if b.Kind == payment.BalanceKind {
 		s.posts.add(budgetLeft, -b.Amount.Units, ledger.AtLeast(0))

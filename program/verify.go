@@ -348,8 +348,8 @@ func (v *verifier[T]) banks(ctx context.Context) error {
 		}
 		cleared += b[0].Posted
 	}
-	for _, benefit := range v.engine.program.Benefits {
-		paid += v.want[paidAccount(benefit.Name)]
+	for _, name := range v.engine.program.Benefits.Names() {
+		paid += v.want[paidAccount(name)]
 	}
 	if cleared != paid {
 		v.breach("money", "banks", "they have cleared %d units, but %d were paid", cleared, paid)

@@ -106,7 +106,7 @@ func (b *bank) send(ctx context.Context, e *program.Engine[Jobseeker], batch pro
 	err := writeFile(b.orders(batch.Number), func(w io.Writer) error {
 		file, err := iso20022.NewPain001Writer(io.MultiWriter(w, digest), iso20022.Pain001V09, iso20022.Pain001Header{
 			MessageID: fmt.Sprintf("PRAKERJA-4-%d", batch.Number), Created: at, InitiatingParty: debtor, DebtorName: debtor,
-			DebtorAccount: identity.NewSecret(debtorAccount), DebtorAgent: providers["BNI"], Requested: jakartaDay(at),
+			DebtorAccount: identity.NewSecret(debtorAccount), DebtorAgent: providers["BNI"], Requested: executes(at),
 			Count: batch.Count, Sum: batch.Total,
 		})
 		if err != nil {
@@ -163,7 +163,7 @@ func (b *bank) simulate(batch program.Batch, orders []sent, at time.Time) error 
 	}
 	head := iso20022.Statement{MessageID: fmt.Sprintf("SIMULATION-%d", batch.Number), ID: fmt.Sprintf("SIMULATION-%d", batch.Number),
 		Sequence: batch.Number, Account: identity.NewSecret(debtorAccount), Opening: opening, Closing: closing}
-	day := jakartaDay(at)
+	day := executes(at)
 	return writeFile(b.statements(batch.Number), func(w io.Writer) error {
 		file, err := iso20022.NewCamt053Writer(w, head, at, day)
 		if err != nil {
@@ -262,6 +262,13 @@ func digestOf(path string) (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(sum.Sum(nil)), nil
 }
 
-func jakartaDay(at time.Time) calendar.Date {
-	return calendar.DateOf(at, time.FixedZone("WIB", 7*3600))
+// executes returns the day on which the bank executes a file that it is given at an
+// instant. Its cut-off is made up. The holidays are the public ones of the months in which the
+// wave is paid, without days of joint leave; a real bank gives its own calendar.
+func executes(at time.Time) calendar.Date {
+	holidays := calendar.NewHolidays(
+		calendar.Of(2020, time.August, 17), calendar.Of(2020, time.August, 20), calendar.Of(2020, time.October, 29), calendar.Of(2020, time.December, 25),
+		calendar.Of(2021, time.January, 1), calendar.Of(2021, time.February, 12), calendar.Of(2021, time.March, 11), calendar.Of(2021, time.April, 2),
+	)
+	return payment.CutOff{Hour: 15, Zone: time.FixedZone("WIB", 7*3600), Holidays: holidays}.Execution(at)
 }

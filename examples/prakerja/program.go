@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gelombang/gelombang/eligibility"
-	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
@@ -228,12 +227,8 @@ func definition() (*program.Program[Jobseeker], error) {
 			{Name: "once", Per: program.PerPerson, Max: 1, Ever: true, Basis: eligibility.Article("Permenko 11/2020", "17")},
 			{Name: "household", Per: program.PerHousehold, Max: 2, Basis: eligibility.WithoutArticle("two recipients per family card")},
 		},
-		Benefits: payment.Benefits{
-			payment.Balance("training", payment.Rupiah(1_000_000)).Expires("12-15"),
-			payment.Instalments("incentive", 4, payment.Rupiah(600_000)).Monthly(),
-			payment.PerSurvey("survey", 3, payment.Rupiah(50_000)),
-		},
-		Guards: map[string]program.Guard[Jobseeker]{"completed": completed, "next-survey": nextSurvey},
+		Benefits: benefits(),
+		Guards:   map[string]program.Guard[Jobseeker]{"completed": completed, "next-survey": nextSurvey},
 		Effects: map[string]program.EffectFunc[Jobseeker]{
 			"issue-card": issueCard,
 		},

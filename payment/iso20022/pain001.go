@@ -66,6 +66,7 @@ type Pain001Writer struct {
 	sum      payment.Money
 	bic      [2]string
 	finished bool
+	seen     references
 }
 
 // NewPain001Writer writes the head of a file. The error is a *FieldError, or
@@ -133,8 +134,9 @@ func (p *Pain001Writer) writeTotals() {
 }
 
 // Add writes one transaction. If a field cannot be written the error is a
-// *FieldError, the file is as it was, and other transactions may follow. That
-// references are unique is the caller's to know.
+// *FieldError, the file is as it was, and other transactions may follow. A reference
+// that the file has already is such an error. Of those that payment.Reference made, any number
+// may come; of others, a million.
 func (p *Pain001Writer) Add(t Transaction) error {
 	if p.out.err != nil || p.finished {
 		return p.closed()
@@ -160,6 +162,15 @@ func (p *Pain001Writer) Add(t Transaction) error {
 		o.text(&f, "<RmtInf><Ustrd>", "</Ustrd></RmtInf>", "Remittance", t.Remittance, 140)
 	}
 	o.raw("</CdtTrfTxInf>\n")
+	if f.err == nil {
+		isNew, fits := p.seen.add(t.EndToEndID)
+		if !isNew {
+			f.add("EndToEndID", "is not in the file yet")
+		}
+		if !fits {
+			f.add("EndToEndID", "is one of a million, or a payment.Reference")
+		}
+	}
 	if f.err != nil {
 		o.buf = o.buf[:mark]
 		return f.err

@@ -47,10 +47,10 @@ func Outcome(status string) payment.Event {
 }
 
 // ReadPain002 reads a status report. Errors are *FileError, and those of the
-// handler.
+// handler. A report that speaks of one order, or one block, twice is refused: which of
+// the two is true nobody knows.
 func ReadPain002(r io.Reader, h StatusHandler) error {
-	s := &statuses{handler: h}
-	s.open, s.value, s.shut = s.opened, s.valued, s.closed
+	s := newStatuses(h)
 	if err := s.run(r, pain002, "pain.002.001.03", "pain.002.001.10"); err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ var pain002 = statusTree()
 
 func statusTree() *node {
 	root := &node{name: "Document"}
-	const file, block = "CstmrPmtStsRpt/OrgnlGrpInfAndSts", "CstmrPmtStsRpt/OrgnlPmtInfAndSts*"
-	const order = block + "/TxInfAndSts*"
+	const file, block = "CstmrPmtStsRpt/OrgnlGrpInfAndSts", "CstmrPmtStsRpt/OrgnlPmtInfAndSts+"
+	const order = block + "/TxInfAndSts+"
 	root.grow("CstmrPmtStsRpt/GrpHdr/MsgId", gMessageID)
 	root.grow(file+"/OrgnlMsgId", gOriginal)
 	root.grow(file+"/GrpSts", gFileStatus)
@@ -106,6 +106,14 @@ type statuses struct {
 	block     OrderStatus
 	order     OrderStatus
 	orders    int64
+	blocks    references
+	seen      references
+}
+
+func newStatuses(h StatusHandler) *statuses {
+	s := &statuses{handler: h}
+	s.open, s.value, s.shut = s.opened, s.valued, s.closed
+	return s
 }
 
 func (s *statuses) opened(f field) error {
@@ -130,13 +138,56 @@ func (s *statuses) announce() error {
 }
 
 func (s *statuses) closed(f field) error {
-	switch {
-	case f == gOrder && s.order.EndToEndID == "" && s.order.InstructionID == "":
-		return s.refuse(RuleValue, nil)
-	case f == gOrder && s.handler.Order != nil:
-		return s.handler.Order(s.order)
-	case f == gBlock && s.orders == 0 && s.handler.Block != nil:
-		return s.handler.Block(s.block)
+	switch f {
+	case gOrder:
+		return s.endOrder()
+	case gBlock:
+		return s.endBlock()
+	}
+	return nil
+}
+
+func (s *statuses) endOrder() error {
+	if name := s.order.name(); name != notProvided {
+		if err := s.once(&s.seen, name); err != nil {
+			return err
+		}
+	}
+	if s.handler.Order == nil {
+		return nil
+	}
+	return s.handler.Order(s.order)
+}
+
+// notProvided is what ISO 20022 writes for an end-to-end identification that there is not.
+const notProvided = "NOTPROVIDED"
+
+// name is what an order is known by: its reference, or else the instruction's.
+func (o *OrderStatus) name() string {
+	if o.InstructionID != "" && (o.EndToEndID == "" || o.EndToEndID == notProvided) {
+		return notProvided + "/" + o.InstructionID // not another order's reference
+	}
+	return o.EndToEndID
+}
+
+func (s *statuses) endBlock() error {
+	if err := s.once(&s.blocks, s.block.BlockID); err != nil || s.orders > 0 || s.handler.Block == nil {
+		return err
+	}
+	return s.handler.Block(s.block)
+}
+
+// once refuses what has no name, and a name that comes again.
+func (p *parser) once(of *references, name string) error {
+	if name == "" {
+		return p.refuse(RuleValue, nil)
+	}
+	isNew, fits := of.add(name)
+	if !isNew {
+		return p.refuse(RuleReference, nil)
+	}
+	if !fits {
+		return p.refuse(RuleWidth, nil)
 	}
 	return nil
 }

@@ -32,8 +32,8 @@ type Entry struct {
 	// Amount is that of the part, Total that of the whole entry. Both are zero or
 	// more.
 	Amount, Total payment.Money
-	// Credit says that money came in. It is the entry's, and already accounts
-	// for Reversal.
+	// Credit says that money came in. It is the part's own if the bank says so, or else
+	// the entry's, and already accounts for Reversal.
 	Credit   bool
 	Reversal bool
 	// Status is the bank's: BOOK is final, PDNG and INFO are not.
@@ -68,7 +68,12 @@ type StatementHandler struct {
 }
 
 // ReadCamt053 reads a file of statements. Errors are *FileError, and those of
-// the handler.
+// the handler. What the file says of itself must be true: the parts of an entry add up
+// to it, unless the bank names charges or another currency; its summary counts and adds what
+// is there; all entries are in the account's currency; no two statements
+// have one Id. That the balances are too, and that the entries lead from one to the other, is for
+// payment.Last.Gate. An end-to-end reference may come twice: a payment that came back
+// has two entries, and that a payment was made twice is for payment.Classify to find.
 func ReadCamt053(r io.Reader, h StatementHandler) error {
 	return newStatements(h).run(r, camt053, "camt.053.001.02", "camt.053.001.08")
 }
@@ -85,6 +90,15 @@ const (
 	fID
 	fSequence
 	fAccount
+	fAccountCurrency
+	fSummaryCount
+	fSummarySum
+	fCreditCount
+	fCreditSum
+	fDebitCount
+	fDebitSum
+	fCharges
+	fPartSign
 	fBalance
 	fBalanceType
 	fBalanceAmount
@@ -106,8 +120,8 @@ const (
 )
 
 var (
-	camt053 = statementTree("BkToCstmrStmt", "Stmt*")
-	camt054 = statementTree("BkToCstmrDbtCdtNtfctn", "Ntfctn*")
+	camt053 = statementTree("BkToCstmrStmt", "Stmt+")
+	camt054 = statementTree("BkToCstmrDbtCdtNtfctn", "Ntfctn+")
 )
 
 func statementTree(message, statement string) *node {
@@ -118,15 +132,20 @@ func statementTree(message, statement string) *node {
 		f    field
 	}{
 		{"", fStatement}, {"/Id", fID}, {"/ElctrncSeqNb", fSequence}, {"/Acct/Id/IBAN", fAccount}, {"/Acct/Id/Othr/Id", fAccount},
+		{"/Acct/Ccy", fAccountCurrency},
+		{"/TxsSummry/TtlNtries/NbOfNtries", fSummaryCount}, {"/TxsSummry/TtlNtries/Sum", fSummarySum},
+		{"/TxsSummry/TtlCdtNtries/NbOfNtries", fCreditCount}, {"/TxsSummry/TtlCdtNtries/Sum", fCreditSum},
+		{"/TxsSummry/TtlDbtNtries/NbOfNtries", fDebitCount}, {"/TxsSummry/TtlDbtNtries/Sum", fDebitSum},
+		{"/Ntry+/Chrgs*", fCharges}, {"/Ntry+/NtryDtls*/TxDtls+/Chrgs*", fCharges}, {"/Ntry+/NtryDtls*/TxDtls+/CdtDbtInd", fPartSign},
 		{"/Bal*", fBalance}, {"/Bal*/Tp/CdOrPrtry/Cd", fBalanceType}, {"/Bal*/Amt", fBalanceAmount}, {"/Bal*/CdtDbtInd", fBalanceSign},
-		{"/Ntry*", fEntry}, {"/Ntry*/Amt", fAmount}, {"/Ntry*/CdtDbtInd", fSign}, {"/Ntry*/RvslInd", fReversal},
-		{"/Ntry*/Sts", fStatus}, {"/Ntry*/Sts/Cd", fStatus}, {"/Ntry*/BookgDt/Dt", fBooked}, {"/Ntry*/BookgDt/DtTm", fBooked},
-		{"/Ntry*/AcctSvcrRef", fServicer}, {"/Ntry*/NtryDtls*/TxDtls*", fDetails},
-		{"/Ntry*/NtryDtls*/TxDtls*/Refs/AcctSvcrRef", fPartServicer}, {"/Ntry*/NtryDtls*/TxDtls*/Refs/EndToEndId", fEndToEnd},
-		{"/Ntry*/NtryDtls*/TxDtls*/Amt", fPartAmount}, {"/Ntry*/NtryDtls*/TxDtls*/AmtDtls/TxAmt/Amt", fPartTxAmount},
-		{"/Ntry*/NtryDtls*/TxDtls*/RltdPties/CdtrAcct/Id/IBAN", fCreditorAccount},
-		{"/Ntry*/NtryDtls*/TxDtls*/RltdPties/CdtrAcct/Id/Othr/Id", fCreditorAccount},
-		{"/Ntry*/NtryDtls*/TxDtls*/RtrInf/Rsn/Cd", fReason}, {"/Ntry*/NtryDtls*/TxDtls*/RtrInf/Rsn/Prtry", fReason},
+		{"/Ntry+", fEntry}, {"/Ntry+/Amt", fAmount}, {"/Ntry+/CdtDbtInd", fSign}, {"/Ntry+/RvslInd", fReversal},
+		{"/Ntry+/Sts", fStatus}, {"/Ntry+/Sts/Cd", fStatus}, {"/Ntry+/BookgDt/Dt", fBooked}, {"/Ntry+/BookgDt/DtTm", fBooked},
+		{"/Ntry+/AcctSvcrRef", fServicer}, {"/Ntry+/NtryDtls*/TxDtls+", fDetails},
+		{"/Ntry+/NtryDtls*/TxDtls+/Refs/AcctSvcrRef", fPartServicer}, {"/Ntry+/NtryDtls*/TxDtls+/Refs/EndToEndId", fEndToEnd},
+		{"/Ntry+/NtryDtls*/TxDtls+/Amt", fPartAmount}, {"/Ntry+/NtryDtls*/TxDtls+/AmtDtls/TxAmt/Amt", fPartTxAmount},
+		{"/Ntry+/NtryDtls*/TxDtls+/RltdPties/CdtrAcct/Id/IBAN", fCreditorAccount},
+		{"/Ntry+/NtryDtls*/TxDtls+/RltdPties/CdtrAcct/Id/Othr/Id", fCreditorAccount},
+		{"/Ntry+/NtryDtls*/TxDtls+/RtrInf/Rsn/Cd", fReason}, {"/Ntry+/NtryDtls*/TxDtls+/RtrInf/Rsn/Prtry", fReason},
 	} {
 		root.grow(message+"/"+statement+p.path, p.f)
 	}
@@ -140,6 +159,9 @@ type statements struct {
 	announced bool
 	totals    Totals
 	previous  payment.Money // a PRCD balance stands in for a missing OPBD
+	accountIn string        // the account's currency
+	summary   [3]summary
+	ids       references
 
 	balanceType string
 	balance     payment.Money
@@ -150,6 +172,19 @@ type statements struct {
 	part  Entry
 	whole bool // the part has an amount of its own
 	parts int64
+
+	partSign string
+	charged  bool          // the entry or a part names charges
+	foreign  bool          // a part is in another currency
+	sum      payment.Money // of the parts, in the entry's direction
+}
+
+// summary is what a statement says of all its entries, of the credits and of the debits
+// (0, 1, 2), and what they are.
+type summary struct {
+	count, sum string // as written; empty: not said
+	counted    int64
+	added      payment.Money
 }
 
 func newStatements(h StatementHandler) *statements {
@@ -163,6 +198,7 @@ func (s *statements) opened(f field) error {
 	case fStatement:
 		s.statement = Statement{Version: s.version, MessageID: s.statement.MessageID}
 		s.announced, s.totals, s.previous = false, Totals{}, payment.Money{}
+		s.accountIn, s.summary = "", [3]summary{}
 	case fBalance:
 		if s.announced {
 			return s.refuse(RuleValue, nil)
@@ -171,6 +207,7 @@ func (s *statements) opened(f field) error {
 	case fEntry:
 		s.totals.Entries++
 		s.entry, s.sign, s.parts = Entry{Number: s.totals.Entries}, "", 0
+		s.charged, s.foreign, s.sum = false, false, payment.Money{}
 		return s.announce()
 	case fDetails:
 		if s.parts > 0 {
@@ -184,8 +221,10 @@ func (s *statements) opened(f field) error {
 			}
 		}
 		s.parts++
-		s.part, s.whole = s.entry, false
+		s.part, s.whole, s.partSign = s.entry, false, ""
 		s.part.Part = s.parts
+	case fCharges:
+		s.charged = true
 	}
 	return nil
 }
@@ -209,15 +248,36 @@ func (s *statements) checkEntry() error {
 	if s.entry.Total.Currency == "" || s.sign == "" || s.entry.Status == "" {
 		return s.refuse(RuleValue, nil)
 	}
+	if !s.inCurrency(s.entry.Total) {
+		return s.refuse(RuleCurrency, nil)
+	}
 	s.entry.Credit = s.sign == "CRDT"
 	s.entry.Amount = s.entry.Total
 	return nil
+}
+
+// inCurrency reports whether an amount is in the account's currency. Where the account
+// does not say which that is, its first balance or entry does.
+func (s *statements) inCurrency(m payment.Money) bool {
+	if s.accountIn == "" {
+		s.accountIn = m.Currency
+	}
+	return m.Currency == s.accountIn
 }
 
 // emit hands out the part that is open. Several parts need an amount each; one
 // part has that of the entry.
 func (s *statements) emit(last bool) error {
 	s.part.LastPart = last
+	if s.partSign != "" {
+		s.part.Credit = s.partSign == "CRDT"
+	}
+	if s.whole && s.addPart() != nil {
+		return s.refuse(RuleSum, nil)
+	}
+	if last && s.whole && !s.charged && !s.foreign && s.sum != s.part.Total {
+		return s.refuse(RuleSum, nil)
+	}
 	if last && s.parts <= 1 {
 		s.part.Amount = s.part.Total
 	} else if !s.whole {
@@ -229,6 +289,20 @@ func (s *statements) emit(last bool) error {
 	return s.handler.Entry(s.part)
 }
 
+// addPart adds the part to the sum of its entry.
+func (s *statements) addPart() (err error) {
+	signed := s.part.Amount
+	if signed.Currency != s.part.Total.Currency {
+		s.foreign = true
+		return nil
+	}
+	if s.part.Credit != s.entry.Credit {
+		signed.Units = -signed.Units
+	}
+	s.sum, err = s.sum.Add(signed)
+	return err
+}
+
 func (s *statements) closed(f field) error {
 	switch f {
 	case fBalance:
@@ -236,10 +310,56 @@ func (s *statements) closed(f field) error {
 	case fEntry:
 		return s.endEntry()
 	case fStatement:
-		if err := s.announce(); err != nil || s.handler.End == nil {
-			return err
+		return s.endStatement()
+	}
+	return nil
+}
+
+func (s *statements) endStatement() error {
+	if err := s.announce(); err != nil {
+		return err
+	}
+	if err := s.once(&s.ids, s.statement.ID); err != nil {
+		return err
+	}
+	for _, said := range s.summary {
+		if !said.holds(s.accountIn) {
+			return s.refuse(RuleSum, nil)
 		}
-		return s.handler.End(s.totals)
+	}
+	if s.handler.End == nil {
+		return nil
+	}
+	return s.handler.End(s.totals)
+}
+
+// holds reports whether what is said is what is there.
+func (t summary) holds(currency string) bool {
+	if t.count != "" {
+		if n, err := strconv.ParseInt(t.count, 10, 64); err != nil || n != t.counted {
+			return false
+		}
+	}
+	if t.sum == "" || currency == "" {
+		return true // a sum without any entry has no currency
+	}
+	m, err := payment.ParseDecimal(t.sum, currency)
+	return err == nil && m.Units == t.added.Units
+}
+
+// count adds an entry to the sums that the summary is held against.
+func (s *statements) count() error {
+	of := 2
+	if s.entry.Credit {
+		of = 1
+	}
+	for _, i := range []int{0, of} {
+		t := &s.summary[i]
+		t.counted++
+		var err error
+		if t.added, err = t.added.Add(s.entry.Total); err != nil {
+			return s.refuse(RuleSum, nil)
+		}
 	}
 	return nil
 }
@@ -258,6 +378,9 @@ func (s *statements) endBalance() error {
 	if s.balance.Currency == "" || s.balanceSign == "" || target.Currency != "" {
 		return s.refuse(RuleValue, nil)
 	}
+	if s.accountIn == "" {
+		s.accountIn = s.balance.Currency
+	}
 	if s.balanceSign == "DBIT" {
 		s.balance.Units = -s.balance.Units
 	}
@@ -270,7 +393,10 @@ func (s *statements) endEntry() error {
 		if err := s.checkEntry(); err != nil {
 			return err
 		}
-		s.part = s.entry
+		s.part, s.partSign, s.whole = s.entry, "", false
+	}
+	if err := s.count(); err != nil {
+		return err
 	}
 	if s.entry.Status == Booked {
 		signed := s.entry.Total
@@ -297,6 +423,20 @@ func (s *statements) valued(f field, text []byte) error {
 		s.statement.Sequence, err = strconv.ParseInt(string(text), 10, 64)
 	case fAccount:
 		s.statement.Account = identity.NewSecret(string(text))
+	case fAccountCurrency:
+		s.accountIn = string(text)
+	case fSummaryCount:
+		s.summary[0].count = string(text)
+	case fSummarySum:
+		s.summary[0].sum = string(text)
+	case fCreditCount:
+		s.summary[1].count = string(text)
+	case fCreditSum:
+		s.summary[1].sum = string(text)
+	case fDebitCount:
+		s.summary[2].count = string(text)
+	case fDebitSum:
+		s.summary[2].sum = string(text)
 	case fBalanceType:
 		s.balanceType = string(text)
 	case fBalanceAmount:
@@ -338,6 +478,8 @@ func (s *statements) entryValue(f field, text []byte) (err error) {
 			s.part.Amount, err = payment.ParseDecimal(string(text), s.currency)
 			s.whole = true
 		}
+	case fPartSign:
+		s.partSign, err = signOf(text)
 	case fCreditorAccount:
 		s.part.CreditorAccount = identity.NewSecret(string(text))
 	case fReason:

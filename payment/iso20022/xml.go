@@ -1,6 +1,7 @@
 package iso20022
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -34,17 +35,23 @@ const (
 	RuleRoot      FileRule = "root"      // no root, a second one, or text outside it
 	RuleMessage   FileRule = "message"   // not the message, or not a version of it, that is read
 	RuleDepth     FileRule = "depth"     // deeper than 40 elements
+	RuleWidth     FileRule = "width"     // over 1 MiB from one record to the next, or more than 10,000,000 records
 	RuleLength    FileRule = "length"    // a token over 64 KiB, or a value over 512 bytes
 	RuleTwice     FileRule = "twice"     // a value that may be there once is there twice
 	RuleSplit     FileRule = "split"     // a value interrupted by a comment or an instruction
 	RuleValue     FileRule = "value"     // an amount, date or code that cannot be read, or is missing
+	RuleSum       FileRule = "sum"       // a sum or a count is not that of its parts
+	RuleCurrency  FileRule = "currency"  // an amount in another currency than the account's
+	RuleReference FileRule = "reference" // a reference that names two things
 	RuleRead      FileRule = "read"      // the file could not be read
 )
 
 const (
-	maxDepth = 40
-	maxToken = 64 << 10
-	maxValue = 512
+	maxDepth   = 40
+	maxToken   = 64 << 10
+	maxValue   = 512
+	maxBetween = 1 << 20    // bytes from one record to the next
+	maxRecords = 10_000_000 // statements, entries and their parts, blocks and orders
 )
 
 // source hands single bytes to the tokeniser and limits what one token may use.
@@ -111,18 +118,20 @@ type node struct {
 	name     string
 	field    field
 	many     bool
+	record   bool
 	children []*node
 }
 
-// grow adds a path such as "Stmt*/Bal*/Amt" to the tree: * marks an element that
-// may be repeated.
+// grow adds a path such as "Stmt+/Bal*/Amt" to the tree: * marks an element that
+// may be repeated, + one that may be repeated as often as there are records.
 func (n *node) grow(path string, f field) {
 	for part := range strings.SplitSeq(path, "/") {
-		name, many := strings.CutSuffix(part, "*")
+		name, record := strings.CutSuffix(part, "+")
+		name, many := strings.CutSuffix(name, "*")
 		i := slices.IndexFunc(n.children, func(c *node) bool { return c.name == name })
 		if i < 0 {
 			i = len(n.children)
-			n.children = append(n.children, &node{name: name, many: many})
+			n.children = append(n.children, &node{name: name, many: many || record, record: record})
 		}
 		n = n.children[i]
 	}
@@ -147,6 +156,9 @@ type parser struct {
 	currency string // of the last element that had one
 	split    bool
 	rooted   bool
+	record   int64 // the offset of the last record
+	records  int64 // and how many there were
+	limit    int64 // of records; 0: maxRecords
 	open     func(field) error
 	value    func(field, []byte) error
 	shut     func(field) error
@@ -169,6 +181,7 @@ const namespace = "urn:iso:std:iso:20022:tech:xsd:"
 func (p *parser) run(r io.Reader, root *node, versions ...Version) error {
 	p.src = source{r: r, buf: make([]byte, 64<<10)}
 	p.dec = xml.NewDecoder(&p.src)
+	limit := cmp.Or(p.limit, maxRecords)
 	for {
 		p.src.left = maxToken
 		token, err := p.dec.RawToken()
@@ -180,6 +193,9 @@ func (p *parser) run(r io.Reader, root *node, versions ...Version) error {
 		}
 		if err != nil {
 			return p.tokenError(err)
+		}
+		if p.dec.InputOffset()-p.record > maxBetween || p.records > limit {
+			return p.refuse(RuleWidth, nil)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -243,6 +259,10 @@ func (p *parser) start(t xml.StartElement, root *node, versions []Version) error
 	p.stack = append(p.stack, next)
 	if len(p.stack) == 2 && next.node == nil {
 		return p.refuse(RuleMessage, nil)
+	}
+	if next.node != nil && next.node.record {
+		p.record = p.dec.InputOffset()
+		p.records++
 	}
 	if next.node == nil || next.node.field == 0 {
 		return nil

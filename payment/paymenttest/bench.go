@@ -35,6 +35,9 @@ type FarSide interface {
 	// CallBack makes the call that the far side would make about a reference now,
 	// for Notifier.Notice. Without a body it makes none.
 	CallBack(reference string) (header map[string][]string, body []byte)
+	// CloseBooks makes the account's next statement and returns what is on it, for
+	// Provider.Statement. A zero Statement: the far side gives none by calls.
+	CloseBooks() (payment.Statement, []payment.Line)
 }
 
 // Fault is one thing that goes wrong at the far side or on the way to it.
@@ -74,7 +77,8 @@ const (
 	Flips Fault = "flips"
 	// Comeback: an order is executed, and returned within three days.
 	Comeback Fault = "comeback"
-	// EnquiryLost: the answer of an enquiry is a server's error or cannot be read.
+	// EnquiryLost: the answer of an enquiry, or of a call for a statement, is a server's
+	// error or cannot be read.
 	EnquiryLost Fault = "enquiry-lost"
 	// DoubleBooked: the statement shows the debit of an order twice.
 	DoubleBooked Fault = "double-booked"

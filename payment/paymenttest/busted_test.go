@@ -1,10 +1,13 @@
 package paymenttest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +49,29 @@ type busted struct {
 	resolve *payment.Resolution
 	ctx     context.Context
 	changes int
+	// statement spoils the number that is asked for, a line, or the error.
+	sequence int64
+	line     func(payment.Line) []payment.Line
+	read     func(error) error
+}
+
+func (b *busted) Statement(ctx context.Context, sequence int64, each func(payment.Line) error) (payment.Statement, error) {
+	s, err := b.Faulty.Statement(ctx, sequence+b.sequence, func(l payment.Line) error {
+		lines := []payment.Line{l}
+		if b.line != nil {
+			lines = b.line(l)
+		}
+		for _, l := range lines {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if b.read != nil {
+		err = b.read(err)
+	}
+	return s, err
 }
 
 func (b *busted) Capabilities() payment.Capabilities {
@@ -176,6 +202,12 @@ func TestBustedProvidersFail(t *testing.T) {
 		"a call-back is read once":           {finds: "a call-back that comes twice", busted: busted{notice: readOnce(&once)}},
 		"an older call-back refuses":         {finds: "call-backs in the wrong order", busted: busted{notice: refuseTaken}},
 		"an early call-back refuses":         {finds: "a call-back before the answer", busted: busted{notice: refuses}},
+		"an older statement":                 {finds: "a statement", busted: busted{sequence: -1}},
+		"a line is left out":                 {finds: "a statement", busted: busted{line: func(payment.Line) []payment.Line { return nil }}},
+		"a debit is a credit":                {finds: "a statement", busted: busted{line: turned}},
+		"an error of the reader is lost":     {finds: "a statement", busted: busted{read: func(error) error { return nil }}},
+		"no statement is an empty one":       {finds: "no statement yet", busted: busted{read: func(error) error { return nil }}},
+		"a statement that is not read":       {finds: "no statement yet", busted: busted{read: noneOf}},
 		"signatures are not looked at":       {finds: "a forged call-back", busted: busted{notice: unverified}},
 		"an account number in an error":      {finds: "an ended context sends nothing", busted: busted{submit: leak}},
 		"an account number in a lost answer": {finds: "the answer is lost", busted: busted{submit: leak}},
@@ -197,6 +229,148 @@ func TestBustedProvidersFail(t *testing.T) {
 			t.Fatalf("there is no case %q", b.finds)
 		})
 	}
+}
+
+func turned(l payment.Line) []payment.Line {
+	l.Credit = !l.Credit
+	return []payment.Line{l}
+}
+
+func noneOf(err error) error {
+	if err != nil {
+		err = payment.ErrNoStatement
+	}
+	return err
+}
+
+// bustedFiles is a provider of files that spoils what a Faulty says.
+type bustedFiles struct {
+	*Faulty
+	changes bool
+	file    func(payment.File) payment.File
+	ctx     context.Context
+	answer  func(payment.Answer, error) (payment.Answer, error)
+	enquire func(payment.Answer, error) (payment.Answer, error)
+	calls   int
+}
+
+func (b *bustedFiles) FileCapabilities() payment.Capabilities {
+	c := b.Faulty.FileCapabilities()
+	if b.calls++; b.changes {
+		c.Finality += time.Duration(b.calls) * time.Hour
+	}
+	return c
+}
+
+func (b *bustedFiles) Upload(ctx context.Context, f payment.File) (payment.Answer, error) {
+	if b.ctx != nil {
+		ctx = b.ctx
+	}
+	if b.file != nil {
+		f = b.file(f)
+	}
+	a, err := b.Faulty.Upload(ctx, f)
+	if b.answer != nil {
+		a, err = b.answer(a, err)
+		a.Reference = f.MessageID
+	}
+	return a, err
+}
+
+func (b *bustedFiles) EnquireFile(ctx context.Context, id string) (payment.Answer, error) {
+	a, err := b.Faulty.EnquireFile(ctx, id)
+	if b.enquire != nil {
+		return b.enquire(a, err)
+	}
+	return a, err
+}
+
+// fails answers an error with a standing.
+func fails(standing payment.Standing) func(payment.Answer, error) (payment.Answer, error) {
+	return func(a payment.Answer, err error) (payment.Answer, error) {
+		if err != nil {
+			return payment.Answer{Standing: standing, Code: "?"}, nil
+		}
+		return a, nil
+	}
+}
+
+// The same for files.
+func TestBustedFileProvidersFail(t *testing.T) {
+	whole := func(f payment.File) payment.File { // reads what there is, and does not look at the error
+		b, _ := io.ReadAll(f.Body)
+		head, _, _ := bytes.Cut(b, []byte("\n"))
+		lines := bytes.SplitAfter(b[min(len(b), len(head)+1):], []byte("\n"))
+		out := fmt.Appendf(nil, "%s %d\n", f.MessageID, max(0, len(lines)-1))
+		f.Body = bytes.NewReader(append(out, bytes.Join(lines[:max(0, len(lines)-1)], nil)...))
+		return f
+	}
+	for name, b := range map[string]struct {
+		finds string
+		o     func(*FaultyOptions)
+		bustedFiles
+	}{
+		"promises that change": {finds: "capabilities never change", bustedFiles: bustedFiles{changes: true}},
+		"everything is refused": {finds: "a file is executed once", bustedFiles: bustedFiles{answer: func(payment.Answer, error) (payment.Answer, error) {
+			return payment.Answer{Standing: payment.Refused}, nil
+		}}},
+		"no connection is a time-out":  {finds: "nothing was sent", bustedFiles: bustedFiles{answer: func(a payment.Answer, err error) (payment.Answer, error) { return a, hidden(err) }}},
+		"the context is not looked at": {finds: "an ended context sends nothing", bustedFiles: bustedFiles{ctx: context.Background()}},
+		"half a file is a file":        {finds: "a file breaks off", bustedFiles: bustedFiles{file: whole}},
+		"a time-out refuses":           {finds: "the request is lost", bustedFiles: bustedFiles{answer: fails(payment.Refused)}},
+		"a time-out was not sent":      {finds: "the answer is lost", bustedFiles: bustedFiles{answer: func(a payment.Answer, err error) (payment.Answer, error) { return a, unsent(err) }}},
+		"5xx refuses":                  {finds: "the server fails", bustedFiles: bustedFiles{answer: fails(payment.Refused)}},
+		"200 is success":               {finds: "200 with garbage", bustedFiles: bustedFiles{answer: fails(payment.Taken)}},
+		"409 was not sent":             {finds: "409", bustedFiles: bustedFiles{answer: func(a payment.Answer, err error) (payment.Answer, error) { return a, payment.ErrNotSent }}},
+		"the echo is not read":         {finds: "another message id is echoed", bustedFiles: bustedFiles{answer: func(a payment.Answer, err error) (payment.Answer, error) { return a, err }}},
+		"not found is refused":         {finds: "late execution after not found", bustedFiles: bustedFiles{enquire: refuseAbsent}},
+		"keys are forgotten":           {finds: "the same bytes to the end of the window", o: func(o *FaultyOptions) { o.ForgetsKeys = true }},
+		"other bytes are taken": {finds: "other bytes under the message id", bustedFiles: bustedFiles{answer: func(payment.Answer, error) (payment.Answer, error) {
+			return payment.Answer{Standing: payment.Taken}, nil
+		}}},
+		"a refusal is only a doubt": {finds: "a refusal is for good", bustedFiles: bustedFiles{answer: func(payment.Answer, error) (payment.Answer, error) {
+			return payment.Answer{Standing: payment.Unclear}, nil
+		}}},
+		"a failed enquiry is not found": {finds: "an enquiry fails", bustedFiles: bustedFiles{enquire: always(payment.Absent)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := slices.IndexFunc(fileCases, func(c fileCase) bool { return c.name == b.finds })
+			require.GreaterOrEqual(t, i, 0)
+			bench := faultyBench(nil).Provider.(*Faulty).FileBench()
+			require.Empty(t, recordFile(t, fileCases[i].run, bench), "the provider itself passes, without being skipped")
+			bench = faultyBench(b.o).Provider.(*Faulty).FileBench()
+			provider := b.bustedFiles
+			provider.Faulty = bench.Provider.(*Faulty)
+			bench.Provider = &provider
+			r := recordFile(t, fileCases[i].run, bench)
+			require.NotEmpty(t, r.failed, "skipped: %s", r.skipped)
+			require.NotContains(t, r.failed, "0812000001")
+		})
+	}
+}
+
+func hidden(err error) error {
+	if errors.Is(err, payment.ErrNotSent) {
+		return errTimeout
+	}
+	return err
+}
+
+func unsent(err error) error {
+	if err != nil {
+		return payment.ErrNotSent
+	}
+	return nil
+}
+
+func recordFile(t *testing.T, run func(*fileSuite), b FileBench) *recorder {
+	r, done := &recorder{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		run(newFileSuite(r, t.Context(), b))
+	}()
+	<-done
+	return r
 }
 
 func faultyBench(change func(*FaultyOptions)) Bench {

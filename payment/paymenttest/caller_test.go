@@ -395,7 +395,7 @@ func (c *caller) day(newcomers int) {
 		c.chase()
 		c.pay(0)
 	}
-	s, lines := c.provider.Statement()
+	s, lines := c.provider.CloseBooks()
 	c.reconcile(s, lines)
 	c.check()
 	c.days++

@@ -13,9 +13,11 @@
 //		})
 //	}
 //
-// A Bench is the provider and its far side. The FarSide has four methods: make a
+// TestFileProvider does the same for a bank that takes files.
+//
+// A Bench is the provider and its far side. The FarSide has five methods: make a
 // fault happen once, move the clock, count how often money moved for a reference,
-// and make a call-back. Each case loses, spoils or delays one thing, lets
+// make a call-back, and close the books. Each case loses, spoils or delays one thing, lets
 // payment.Dispatch, Judge and Next decide as a caller would, and compares what the
 // caller then believes with what has moved. What a provider does not promise in its
 // Capabilities, or a far side cannot do wrong, is skipped with a sentence; so is
@@ -29,7 +31,7 @@
 //	})
 //	outcomes := payment.Dispatch(ctx, f, transfers, start, start)
 //	f.Advance(24 * time.Hour)
-//	statement, lines := f.Statement() // for payment.Last and payment.Matcher
+//	statement, lines := f.CloseBooks() // for payment.Last and payment.Matcher
 //
 // It has no clock and no randomness but those that it is given, so that a test which
 // fails fails again. It keeps what it promises, unless told to break it.

@@ -31,7 +31,7 @@ func ExampleFaulty() {
 
 	out, back := f.Moved("B1I1G1B")
 	fmt.Println("money moved:", out, "back:", back)
-	statement, lines := f.Statement()
+	statement, lines := f.CloseBooks()
 	fmt.Println(statement.Closing, len(lines), lines[0].Amount)
 	// Output:
 	// first: doubt

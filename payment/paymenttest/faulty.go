@@ -39,6 +39,9 @@ type Faulty struct {
 	orders  map[string]*order
 	due     schedule
 	posted  posted
+
+	statements []books
+	files      map[string]*upload
 }
 
 type order struct {
@@ -56,6 +59,8 @@ type order struct {
 var (
 	_ payment.Notifier = (*Faulty)(nil)
 	_ FarSide          = (*Faulty)(nil)
+
+	_ payment.FileProvider = (*Faulty)(nil)
 )
 
 // NewFaulty returns a provider whose clock stands at start, and whose account holds
@@ -63,7 +68,7 @@ var (
 // nothing and has no faults but those that Fault asks for.
 func NewFaulty(start time.Time, opening payment.Money, seed uint64, o *FaultyOptions) *Faulty {
 	f := &Faulty{now: start, random: rand.New(rand.NewPCG(seed, 0)), key: fmt.Appendf(nil, "notices of %d", seed),
-		script: map[Fault]int{}, orders: map[string]*order{}, posted: posted{opening: opening, closing: opening}}
+		script: map[Fault]int{}, orders: map[string]*order{}, files: map[string]*upload{}, posted: posted{opening: opening, closing: opening}}
 	if o != nil {
 		f.options = *o
 	}

@@ -27,6 +27,9 @@ func TestFaultyIsAProvider(t *testing.T) {
 			paymenttest.TestProvider(t, func(*testing.T) paymenttest.Bench {
 				return paymenttest.NewFaulty(start, payment.Rupiah(0), 1, o).Bench()
 			})
+			paymenttest.TestFileProvider(t, func(*testing.T) paymenttest.FileBench {
+				return paymenttest.NewFaulty(start, payment.Rupiah(0), 1, o).FileBench()
+			})
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -85,6 +86,10 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, answer, err)
 		return
 	}
+	if r.URL.Path == "/statement" {
+		w.statement(rw, r)
+		return
+	}
 	var orders []wireOrder
 	if w.happens(paymenttest.RequestLost) || json.NewDecoder(r.Body).Decode(&orders) != nil {
 		panic(http.ErrAbortHandler)
@@ -107,6 +112,25 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	default:
 		reply(rw, answers, err)
 	}
+}
+
+func (w *wire) statement(rw http.ResponseWriter, r *http.Request) {
+	if w.happens(paymenttest.EnquiryLost) {
+		http.Error(rw, "no such page", http.StatusNotFound)
+		return
+	}
+	var out struct {
+		Sums  payment.Statement
+		Lines []payment.Line
+	}
+	sequence, err := strconv.ParseInt(r.URL.Query().Get("sequence"), 10, 64)
+	if err == nil {
+		out.Sums, err = w.Statement(r.Context(), sequence, func(l payment.Line) error { out.Lines = append(out.Lines, l); return nil })
+	}
+	if errors.Is(err, payment.ErrNoStatement) {
+		err = nil
+	}
+	reply(rw, out, err)
 }
 
 func reply(rw http.ResponseWriter, value any, err error) {
@@ -141,6 +165,25 @@ func (w *wallet) Submit(ctx context.Context, orders []payment.Transfer) ([]payme
 	var answers []payment.Answer
 	err := w.call(ctx, http.MethodPost, "/orders", body, &answers)
 	return answers, err
+}
+
+func (w *wallet) Statement(ctx context.Context, sequence int64, each func(payment.Line) error) (payment.Statement, error) {
+	var got struct {
+		Sums  payment.Statement
+		Lines []payment.Line
+	}
+	if err := w.call(ctx, http.MethodGet, fmt.Sprint("/statement?sequence=", sequence), nil, &got); err != nil {
+		return payment.Statement{}, err
+	}
+	if got.Sums.Sequence != sequence {
+		return payment.Statement{}, payment.ErrNoStatement
+	}
+	for _, line := range got.Lines {
+		if err := each(line); err != nil {
+			return payment.Statement{}, err
+		}
+	}
+	return got.Sums, nil
 }
 
 func (w *wallet) Enquire(ctx context.Context, reference string) (payment.Answer, error) {

@@ -2,6 +2,7 @@ package paymenttest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -35,6 +36,8 @@ var cases = []testCase{
 	{"taken, then refused", "taken is not paid", (*suite).refusedLater},
 	{"a standing that flips", "who said paid and then refused is not believed: a person looks", (*suite).flips},
 	{"settled, then returned", "what was executed was not refused; the statement's credit returns it", (*suite).comeback},
+	{"a statement", "it alone settles: every movement is on it once, and it balances", (*suite).statement},
+	{"no statement yet", "that there is none proves nothing", (*suite).noStatement},
 	{"a call-back", "it says what an enquiry would say", (*suite).callBack},
 	{"a call-back that comes twice", "the second changes nothing", (*suite).duplicateCallBack},
 	{"call-backs in the wrong order", "the older one takes nothing back", (*suite).reorderedCallBacks},
@@ -328,6 +331,67 @@ func (s *suite) flips() {
 	s.state(a, payment.Accepted, payment.Unknown)
 	if answer.Standing == payment.Refused && !a.last.Incident {
 		s.Fatalf("paid, then refused, and nobody is told")
+	}
+}
+
+// books makes the far side's next statement.
+func (s *suite) books() (payment.Statement, []payment.Line) {
+	s.Helper()
+	sums, lines := s.Far.CloseBooks()
+	if sums.Sequence == 0 {
+		s.Skip("the far side gives no statement by calls")
+	}
+	return sums, lines
+}
+
+func (s *suite) statement() {
+	before, _ := s.books()
+	attempts := s.submit(s.orders(min(3, max(1, s.c.BatchSize)))...)
+	s.pass(24 * time.Hour)
+	sums, booked := s.books()
+	for range 2 {
+		var lines []payment.Line
+		got, err := s.Provider.Statement(s.ctx, sums.Sequence, func(l payment.Line) error { lines = append(lines, l); return nil })
+		s.keepsSecret(err)
+		if err != nil || got != sums {
+			s.Fatalf("statement %d is not as the far side made it: error %v", sums.Sequence, err)
+		}
+		if len(lines) != len(booked) {
+			s.Fatalf("the statement has %d lines, %d were given", len(booked), len(lines))
+		}
+		if err := (payment.Last{Sequence: before.Sequence, Closing: before.Closing}).Gate(got); err != nil {
+			s.Fatalf("the statement does not follow the one before: %v", err)
+		}
+		for _, a := range attempts {
+			debits := 0
+			for _, l := range lines {
+				if l.Reference == a.Reference && !l.Credit && l.Amount == s.Amount {
+					debits++
+				}
+			}
+			if debits != 1 {
+				s.Fatalf("the statement has %d debits of an order that was executed once", debits)
+			}
+		}
+	}
+	stop := errors.New("stop")
+	if _, err := s.Provider.Statement(s.ctx, sums.Sequence, func(payment.Line) error { return stop }); !errors.Is(err, stop) {
+		s.Fatalf("an error of who takes the lines is not given back: %v", err)
+	}
+}
+
+func (s *suite) noStatement() {
+	none := func(payment.Line) error { return nil }
+	sums, _ := s.Far.CloseBooks()
+	_, err := s.Provider.Statement(s.ctx, sums.Sequence+1, none)
+	s.keepsSecret(err)
+	if !errors.Is(err, payment.ErrNoStatement) {
+		s.Fatalf("a statement that was not made yet is not ErrNoStatement: %v", err)
+	}
+	s.books()
+	s.fault(EnquiryLost)
+	if _, err = s.Provider.Statement(s.ctx, sums.Sequence, none); err == nil || errors.Is(err, payment.ErrNoStatement) {
+		s.Fatalf("a statement that could not be read is said to be there, or not to be: %v", err)
 	}
 }
 

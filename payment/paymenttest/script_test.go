@@ -62,6 +62,10 @@ func (s *scripted) Enquire(context.Context, string) (payment.Answer, error) {
 	return s.answer(), s.err()
 }
 
+func (s *scripted) Statement(context.Context, int64, func(payment.Line) error) (payment.Statement, error) {
+	return payment.Statement{}, payment.ErrNoStatement
+}
+
 // Whatever a provider answers, and whenever, no judgement is a move that the table
 // refuses, and none rejects what is absent before the finality has passed.
 func FuzzAnyAnswerIsAMoveOfTheTable(f *testing.F) {

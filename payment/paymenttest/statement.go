@@ -1,6 +1,7 @@
 package paymenttest
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,18 +29,48 @@ func (p *posted) add(o *order, credit bool) {
 	p.closing.Units += units
 }
 
-// Statement closes the account and returns its sums and lines since the last
-// statement, or since the start. Statements are numbered from 1; payment.Last and
-// payment.Matcher take them as they are.
-func (f *Faulty) Statement() (payment.Statement, []payment.Line) {
+// books are a statement that was made.
+type books struct {
+	sums  payment.Statement
+	lines []payment.Line
+}
+
+// CloseBooks makes the next statement of the account: its sums and lines since the last, or
+// since the start. Statements are numbered from 1; payment.Last and
+// payment.Matcher take them as they are, and Statement gives them again.
+func (f *Faulty) CloseBooks() (payment.Statement, []payment.Line) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := &f.posted
 	p.sequence++
 	net := payment.Money{Units: p.closing.Units - p.opening.Units, Currency: p.closing.Currency}
-	s, lines := payment.Statement{Sequence: p.sequence, Opening: p.opening, Closing: p.closing, Net: net}, p.lines
+	made := books{payment.Statement{Sequence: p.sequence, Opening: p.opening, Closing: p.closing, Net: net}, p.lines}
+	f.statements = append(f.statements, made)
 	p.opening, p.lines = p.closing, nil
-	return s, lines
+	return made.sums, made.lines
+}
+
+// Statement gives a statement that CloseBooks has made.
+func (f *Faulty) Statement(ctx context.Context, sequence int64, each func(payment.Line) error) (payment.Statement, error) {
+	if err := ctx.Err(); err != nil {
+		return payment.Statement{}, err
+	}
+	f.mu.Lock()
+	statements, lost := f.statements, f.happens(EnquiryLost)
+	f.mu.Unlock()
+	switch {
+	case lost:
+		return payment.Statement{}, errServer
+	case sequence < 1 || sequence > int64(len(statements)):
+		return payment.Statement{}, payment.ErrNoStatement
+	}
+	made := statements[sequence-1]
+	for _, line := range made.lines {
+		if err := each(line); err != nil {
+			return payment.Statement{}, err
+		}
+	}
+	return made.sums, nil
 }
 
 // notice is the body of a Faulty's call.

@@ -41,7 +41,7 @@ func mayRefuse(code string) bool {
 // judge maps the answer to a transfer.
 func (c *Client) judge(r reply, t payment.Transfer) payment.Answer {
 	a := payment.Answer{Reference: t.Reference, Standing: payment.Unclear, Code: r.code, Theirs: r.theirs("referenceNo")}
-	if !r.said("partnerReferenceNo", t.Reference) || !r.saidAmount(t.Amount) {
+	if wire, err := c.wire(t.Reference); err != nil || !r.said("partnerReferenceNo", wire) || !r.saidAmount(t.Amount) {
 		return a
 	}
 	switch {
@@ -58,7 +58,7 @@ func (c *Client) judge(r reply, t payment.Transfer) payment.Answer {
 // found maps the answer to a status enquiry.
 func (c *Client) found(r reply, reference string) payment.Answer {
 	a := payment.Answer{Reference: reference, Standing: payment.Unclear, Code: r.code, Theirs: r.theirs("originalReferenceNo")}
-	if !r.said("originalPartnerReferenceNo", reference) || !r.said("serviceCode", c.service) {
+	if wire, err := c.wire(reference); err != nil || !r.said("originalPartnerReferenceNo", wire) || !r.said("serviceCode", c.service) {
 		return a
 	}
 	switch {

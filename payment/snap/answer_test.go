@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,7 +71,9 @@ func FuzzRead(f *testing.F) {
 	order := payment.Transfer{Reference: "A", Amount: payment.Rupiah(1)}
 	client := &Client{service: interbank}
 	f.Fuzz(func(t *testing.T, httpStatus int, body string) {
-		r, err := read(httpStatus, interbank, strings.NewReader(body))
+		var r reply
+		var err error
+		bounded(t, len(body), func() { r, err = read(httpStatus, interbank, strings.NewReader(body)) })
 		if err != nil {
 			require.Empty(t, r.code)
 			return
@@ -113,3 +116,15 @@ var errBroken = errors.New("broken")
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errBroken }
+
+// bounded fails if work on an input allocates more than a megabyte and 256 bytes for
+// each of its bytes: all that was ever allocated is more than what was in use at once.
+func bounded(t *testing.T, input int, work func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+256*uint64(input) {
+		t.Fatalf("%d bytes are allocated for an input of %d", used, input)
+	}
+}

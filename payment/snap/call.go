@@ -59,9 +59,13 @@ type statusRequest struct {
 // 6750 (section 3.1, invalid_token) lets a client repeat it with a new token: this
 // is repeated, once. Any other 401 is not.
 func (c *Client) submit(ctx context.Context, t payment.Transfer) (reply, error) {
+	reference, err := c.wire(t.Reference)
+	if err != nil {
+		return reply{}, errors.Join(err, payment.ErrNotSent)
+	}
 	now := c.c.Clock()
 	request := transferRequest{
-		Reference: t.Reference, Amount: amount{t.Amount.Decimal(), t.Amount.Currency},
+		Reference: reference, Amount: amount{t.Amount.Decimal(), t.Amount.Currency},
 		Name: t.To.Holder.Reveal(), Number: t.To.Number.Reveal(), Bank: t.To.Institution,
 		Source: c.c.Source.Reveal(), Date: timestamp(now),
 	}
@@ -72,11 +76,15 @@ func (c *Client) submit(ctx context.Context, t payment.Transfer) (reply, error) 
 	if c.o.Promises.ReplaySafe {
 		attempt = c.attempt(now)
 	}
-	return c.exchange(ctx, call{c.o.Paths.Transfer, c.service, t.Reference, attempt}, request, reply.tokenRefused)
+	return c.exchange(ctx, call{c.o.Paths.Transfer, c.service, reference, attempt}, request, reply.tokenRefused)
 }
 
 // enquire asks for the status of a transfer.
 func (c *Client) enquire(ctx context.Context, reference string) (reply, error) {
+	reference, err := c.wire(reference)
+	if err != nil {
+		return reply{}, err
+	}
 	return c.ask(ctx, c.o.Paths.Status, status, reference, statusRequest{reference, c.service})
 }
 

@@ -63,7 +63,9 @@ type Options struct {
 	// 401, 404 01, 404 18, 408, 409 or 429, which never prove that nothing was paid.
 	Refusals []string
 	// ReferenceLength is the longest partnerReferenceNo that the bank takes, at most
-	// 64. Zero: 64.
+	// 64. Zero: 64. A longer reference of payment.Reference's is sent as payment.Compact
+	// writes it, which fits from 18 on; its statement has it so too, and
+	// payment.ParseReference reads it.
 	ReferenceLength int
 	// Paths of the services, where the bank's differ from the standard's.
 	Paths Paths
@@ -137,7 +139,8 @@ func (c *Client) Resolve(ctx context.Context, to payment.Account) (payment.Resol
 	return payment.Resolution{}, &Error{Call: "inquiry", Rule: Undecided, Status: r.status, Code: r.code}
 }
 
-// Submit hands over one order. Its reference is the partnerReferenceNo as it is. The
+// Submit hands over one order. Its reference is the partnerReferenceNo, as it is or compact
+// (Options.ReferenceLength). The
 // error wraps payment.ErrNotSent if nothing of the order has left: it does not fit
 // the standard (*FieldError), no token could be had, or the connection could not be
 // made. Any other error comes with the answer payment.Unclear. If the bank has
@@ -185,7 +188,7 @@ func (c *Client) second(ctx context.Context, t payment.Transfer, first payment.A
 // with the answer payment.Unclear; it is an *Error, or a *FieldError.
 func (c *Client) Enquire(ctx context.Context, reference string) (payment.Answer, error) {
 	answer := payment.Answer{Reference: reference, Standing: payment.Unclear}
-	if err := c.reference(reference); err != nil {
+	if _, err := c.wire(reference); err != nil {
 		return answer, err
 	}
 	r, err := c.enquire(ctx, reference)
@@ -193,6 +196,13 @@ func (c *Client) Enquire(ctx context.Context, reference string) (payment.Answer,
 		return answer, err
 	}
 	return c.found(r, reference), nil
+}
+
+// Statement gives none: the standard's service for it has no running number, and names no
+// reference of ours, so that nothing follows from it. The bank's file (package iso20022)
+// settles. The error is payment.ErrNoStatement.
+func (c *Client) Statement(context.Context, int64, func(payment.Line) error) (payment.Statement, error) {
+	return payment.Statement{}, payment.ErrNoStatement
 }
 
 // FieldError says what is wrong with one field. It repeats no value.
@@ -236,10 +246,10 @@ const maxReference = 64
 
 func (c *Client) order(t payment.Transfer) error {
 	var f faults
-	if err := c.reference(t.Reference); err != nil {
+	if _, err := c.wire(t.Reference); err != nil {
 		f = append(f, err)
 	}
-	f.want(t.Amount.Currency == payment.IDR && t.Amount.Units > 0 && t.Amount.Units < 1e16, "amount", "rupiah, above zero, at most 16 digits")
+	f.want(t.Amount.Currency == payment.IDR && t.Amount.Units > 0 && t.Amount.Units < 10_000_000_000_000_000, "amount", "rupiah, above zero, at most 16 digits")
 	f.want(c.o.Promises.Accepts(t.Amount), "amount", "within the bounds of the contract")
 	f.want(c.o.Intrabank || holder(t.To.Holder.Reveal()), "holder", "1 to 100 characters, none of them a control")
 	if err := c.account(t.To); err != nil {
@@ -255,20 +265,26 @@ func (c *Client) account(to payment.Account) error {
 	return errors.Join(f...)
 }
 
-func (c *Client) reference(s string) error {
-	most := maxReference
-	if c.o.ReferenceLength > 0 {
-		most = c.o.ReferenceLength
-	}
+// wire returns a reference as the bank gets it: as it is if it fits, or else compact. It is
+// never cut. A text that only looks like a compact reference is refused where those are in
+// use, so that no two orders are one to the bank.
+func (c *Client) wire(s string) (string, error) {
 	for i := range len(s) {
 		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') {
-			return &FieldError{"reference", "letters and digits only"}
+			return "", &FieldError{"reference", "letters and digits only"}
 		}
 	}
-	if len(s) == 0 || len(s) > most {
-		return &FieldError{"reference", "as long as the bank takes; it is never cut"}
+	most := cmp.Or(c.o.ReferenceLength, maxReference)
+	short, err := payment.Compact(s)
+	switch {
+	case s == "" || len(s) > most && (err != nil || len(short) > most):
+		return "", &FieldError{"reference", "as long as the bank takes; it is never cut"}
+	case short == s && c.o.ReferenceLength > 0:
+		return "", &FieldError{"reference", "as payment.Reference writes it; it is made compact here"}
+	case len(s) > most:
+		return short, nil
 	}
-	return nil
+	return s, nil
 }
 
 // holder reports whether a name goes into a request unchanged.

@@ -10,7 +10,8 @@
 //
 // # One order, once
 //
-// The partnerReferenceNo is the payment's reference, as it is; one that does not fit is
+// The partnerReferenceNo is the payment's reference, as it is, or in its compact spelling where
+// the bank takes only short ones (Options.ReferenceLength); one that does not fit even so is
 // refused before anything is sent. It is what the bank knows an order by.
 // The X-EXTERNAL-ID need only be unique within a day, so it protects nobody after
 // midnight: it begins with the day in WIB, and the rest follows from service,

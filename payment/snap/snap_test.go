@@ -336,6 +336,39 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// A reference that is too long for the bank goes out in its compact spelling, all of it, and
+// comes back as it was; what does not fit even so is never cut.
+func TestShortReferences(t *testing.T) {
+	long, err := payment.Reference(payment.MaxBatch, payment.MaxItem, payment.MaxGeneration)
+	require.NoError(t, err)
+	short, err := payment.Compact(long)
+	require.NoError(t, err)
+	b, _, client := start(t, &snap.Options{ReferenceLength: payment.MaxCompact})
+	answer := submit(t, client, long)
+	require.Equal(t, []any{long, payment.Paid}, []any{answer.Reference, answer.Standing})
+	answer, err = client.Enquire(t.Context(), long)
+	require.NoError(t, err)
+	require.Equal(t, []any{long, payment.Paid}, []any{answer.Reference, answer.Standing})
+	require.Equal(t, map[string]int{short: 1}, b.executed)
+	require.Contains(t, b.calls[1].body, short)
+	submit(t, client, "B7I1G1X")
+	require.Equal(t, 1, b.executed["B7I1G1X"], "what fits goes out as it is")
+
+	for _, c := range []struct {
+		length    int
+		reference string
+	}{{payment.MaxCompact - 1, long}, {payment.MaxCompact, strings.Repeat("A", 19)}, {payment.MaxCompact, short}} {
+		before := len(b.calls)
+		client := connect(t, b, noon(), &snap.Options{ReferenceLength: c.length})
+		_, err := client.Submit(t.Context(), []payment.Transfer{transfer(c.reference)})
+		require.ErrorIs(t, err, payment.ErrNotSent)
+		require.Equal(t, []string{"reference"}, fields(err))
+		require.Len(t, b.calls, before)
+	}
+	_, err = client.Statement(t.Context(), 1, nil)
+	require.ErrorIs(t, err, payment.ErrNoStatement)
+}
+
 // What does not fit the standard is refused before anything is sent, with every fault.
 func TestOrderFaults(t *testing.T) {
 	b, _, client := start(t, &snap.Options{ReferenceLength: 20, Promises: payment.Capabilities{Most: payment.Rupiah(1_000_000)}})

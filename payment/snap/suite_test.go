@@ -60,22 +60,28 @@ type far struct {
 }
 
 func bench(t *testing.T, o snap.Options) paymenttest.Bench {
+	f, _, client := farAndNear(t, o, 5, nil, true)
+	suite := f.Bench()
+	suite.Provider, suite.Far = client, f
+	return suite
+}
+
+// farAndNear makes a bank whose books go wrong at the rates, and the client of it.
+func farAndNear(t *testing.T, o snap.Options, seed uint64, rates map[paymenttest.Fault]int, onceEach bool) (*far, *bank, *snap.Client) {
 	b, at := newBank(t), noon()
 	t.Cleanup(b.server.Close)
 	siti := payment.Account{Institution: "014", Number: identity.NewSecret("888801000157508"), Holder: identity.NewName("Siti Aminah")}
-	f := &far{clock: at, faults: map[paymenttest.Fault]bool{}, Faulty: paymenttest.NewFaulty(at.now(), payment.Rupiah(0), 5,
-		&paymenttest.FaultyOptions{Capabilities: o.Promises, Accounts: []payment.Account{siti}})}
+	f := &far{clock: at, faults: map[paymenttest.Fault]bool{}, Faulty: paymenttest.NewFaulty(at.now(), payment.Rupiah(0), seed,
+		&paymenttest.FaultyOptions{Capabilities: o.Promises, Accounts: []payment.Account{siti}, Rates: rates})}
 	b.say, b.cut = f.say, func(seen) bool { return f.happens(&f.cut) }
 	c := config(b, at)
 	transport := b.server.Client().Transport.(*http.Transport).Clone()
-	transport.DisableKeepAlives = true
+	transport.DisableKeepAlives = onceEach // a connection for every request, so that each can fail
 	transport.DialContext = f.dial
 	c.HTTP = &http.Client{Transport: transport}
 	client, err := snap.New(c, &o)
 	require.NoError(t, err)
-	suite := f.Bench()
-	suite.Provider, suite.Far = client, f
-	return suite
+	return f, b, client
 }
 
 // Fault keeps the faults of the wire; the others are the books'.
@@ -120,6 +126,9 @@ func (f *far) Advance(d time.Duration) {
 	f.clock.move(d)
 	f.Faulty.Advance(d)
 }
+
+// CloseBooks makes none: the client reads no statements.
+func (f *far) CloseBooks() (payment.Statement, []payment.Line) { return payment.Statement{}, nil }
 
 // CallBack makes none: the client takes none.
 func (f *far) CallBack(string) (map[string][]string, []byte) { return nil, nil }

@@ -30,11 +30,13 @@ type Book struct {
 type record struct {
 	posting Posting
 	open    bool // a pending posting that was not resolved yet
+
+	reversed bool
 }
 
 // Apply carries out the postings in order, all of them or none, as of now:
 // pending postings that expired by then hold nothing any more. It reports
-// *InvalidError, *BoundError, *ConflictError or *ResolvedError. A posting that
+// *InvalidError, *BoundError, *ConflictError, *ResolvedError or *ReversalError. A posting that
 // was applied before, with the same arguments, changes nothing.
 func (b *Book) Apply(now time.Time, postings ...Posting) error {
 	if b.accounts == nil {
@@ -50,7 +52,7 @@ func (b *Book) Apply(now time.Time, postings ...Posting) error {
 	}
 	for _, id := range undo.added {
 		if r := b.postings[id]; r.open && !r.posting.Expires.IsZero() {
-			heap.Push(&b.expiring, expiry{r.posting.Expires, id})
+			heap.Push(&b.expiring, expiry{r.posting.expires(), id})
 		}
 	}
 	return nil
@@ -73,6 +75,7 @@ type undoLog struct {
 	accounts map[Account]Balance
 	added    []string
 	resolved []string
+	reversed []string
 }
 
 func (b *Book) revert(u *undoLog) {
@@ -89,6 +92,11 @@ func (b *Book) revert(u *undoLog) {
 	for _, id := range u.resolved {
 		if r := b.postings[id]; r != nil {
 			r.open = true
+		}
+	}
+	for _, id := range u.reversed {
+		if r := b.postings[id]; r != nil {
+			r.reversed = false
 		}
 	}
 }
@@ -120,8 +128,13 @@ func (b *Book) apply(now time.Time, p Posting, u *undoLog) error {
 // moves lists what a posting does to each account.
 func (b *Book) moves(now time.Time, p Posting, u *undoLog) ([]Movement, error) {
 	if p.Kind == Direct || p.Kind == Pending {
-		if p.Kind == Pending && !p.Expires.IsZero() && !now.Before(p.Expires) {
+		if p.Kind == Pending && !p.Expires.IsZero() && !now.Before(p.expires()) {
 			return nil, &ResolvedError{ID: p.ID, Of: p.ID}
+		}
+		if p.Of != "" {
+			if err := b.reverse(p, u); err != nil {
+				return nil, err
+			}
 		}
 		return p.Movements(nil), nil
 	}
@@ -132,6 +145,27 @@ func (b *Book) moves(now time.Time, p Posting, u *undoLog) ([]Movement, error) {
 	r.open = false
 	u.resolved = append(u.resolved, p.Of)
 	return p.Movements(r.posting.Legs), nil
+}
+
+// reverse marks the posting that another reverses.
+func (b *Book) reverse(p Posting, u *undoLog) error {
+	of := b.postings[p.Of]
+	if of == nil {
+		return &ReversalError{ID: p.ID, Of: p.Of, Rule: "is unknown"}
+	}
+	legs := of.posting.Legs
+	if of.posting.Kind == Post {
+		legs = b.postings[of.posting.Of].posting.Legs
+	}
+	if err := p.CheckReversal(of.posting.Kind, legs); err != nil {
+		return err
+	}
+	if of.reversed {
+		return &ReversalError{ID: p.ID, Of: p.Of, Rule: "was reversed before"}
+	}
+	of.reversed = true
+	u.reversed = append(u.reversed, p.Of)
+	return nil
 }
 
 func (b *Book) move(id string, m Movement, u *undoLog) error {

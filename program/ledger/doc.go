@@ -16,7 +16,7 @@
 // A posting is applied once: its ID is the idempotency key. A [Pending]
 // posting reserves and is later carried out by a [Post] or given up by a
 // [Void]; it may expire. Nothing is ever changed or deleted: what was wrong is
-// reversed by another posting.
+// reversed by another posting ([Reversal]), once and as a whole.
 //
 // [Book] keeps accounts in memory. A store runs the same [Movement]s inside
 // its transaction.

@@ -42,6 +42,14 @@ func (e *ResolvedError) Error() string {
 	return fmt.Sprintf("ledger: posting %q: %q is not pending", e.ID, e.Of)
 }
 
+// ReversalError says why a posting does not reverse the one in Of: it is unknown, was not
+// posted, has other legs, or was reversed before.
+type ReversalError struct{ ID, Of, Rule string }
+
+func (e *ReversalError) Error() string {
+	return fmt.Sprintf("ledger: posting %q does not reverse %q, which %s", e.ID, e.Of, e.Rule)
+}
+
 // Validate checks the rules that a posting must keep by itself: an ID; legs on
 // different accounts, none of amount zero, that sum to zero; and for a Post or
 // Void the posting that it resolves instead. The error is an *InvalidError.
@@ -98,8 +106,9 @@ func (p Posting) validateLegs(invalid func(string) error) error {
 	return nil
 }
 
-// Equal reports whether two postings say the same. Bounds are part of it.
+// Equal reports whether two postings say the same. Bounds are part of it, and the expiry in
+// whole microseconds.
 func (p Posting) Equal(q Posting) bool {
 	return p.ID == q.ID && p.Kind == q.Kind && p.Of == q.Of &&
-		p.Expires.Equal(q.Expires) && slices.Equal(p.Legs, q.Legs)
+		p.expires().Equal(q.expires()) && slices.Equal(p.Legs, q.Legs)
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -59,10 +60,41 @@ type Posting struct {
 	ID   string `json:"id"`
 	Kind Kind   `json:"kind,omitempty"`
 	// Of names the pending posting of a Post or Void, or the posting that a
-	// Direct one reverses. Post and Void have no legs of their own.
+	// Direct one reverses (Reversal). Post and Void have no legs of their own.
 	Of   string `json:"of,omitempty"`
 	Legs []Leg  `json:"legs,omitempty"`
 	// Expires is the instant from which a Pending posting no longer holds
-	// anything. Zero means never.
+	// anything. Zero means never. It counts in whole microseconds: what is below is cut.
 	Expires time.Time `json:"expires,omitzero"`
+}
+
+// expires is the instant that counts.
+func (p Posting) expires() time.Time { return p.Expires.Truncate(time.Microsecond) }
+
+// Reversal returns the posting that undoes another: the same legs the other way. For a
+// Direct posting these are its own, for a Post those of the pending posting that it carried
+// out. Nothing is deleted: both stay. The bounds hold for it as for any posting, so what
+// was spent since cannot be taken back.
+//
+// A posting is reversed once, and only as a whole; a reversal is a posting and can be
+// reversed in turn.
+func Reversal(id, of string, legs []Leg) Posting {
+	p := Posting{ID: id, Of: of, Legs: make([]Leg, len(legs))}
+	for i, l := range legs {
+		l.Amount = -l.Amount
+		p.Legs[i] = l
+	}
+	return p
+}
+
+// CheckReversal reports what is wrong with a posting that reverses another, whose legs are
+// given as for Reversal. That it is the first is for the store to hold. The error is a *ReversalError.
+func (p Posting) CheckReversal(of Kind, legs []Leg) error {
+	if of != Direct && of != Post {
+		return &ReversalError{ID: p.ID, Of: p.Of, Rule: "was not posted"}
+	}
+	if !slices.Equal(p.Legs, Reversal(p.ID, p.Of, legs).Legs) {
+		return &ReversalError{ID: p.ID, Of: p.Of, Rule: "has other legs"}
+	}
+	return nil
 }

@@ -69,11 +69,88 @@ func TestBalancesNeverOverflow(t *testing.T) {
 	require.ErrorAs(t, book.Apply(now, issue("two", "left", 1)), &bound)
 }
 
+// What was posted is reversed once, as a whole, by the same legs the other way: directly,
+// or after having been pending. The bounds hold, and what is refused leaves nothing behind.
+func TestAPostingIsReversedOnce(t *testing.T) {
+	var book ledger.Book
+	paid := move("paid", "left", "out", 5)
+	held := move("held", "left", "out", 2)
+	held.Kind = ledger.Pending
+	require.NoError(t, book.Apply(now, issue("issue", "left", 10), paid, held, ledger.Posting{ID: "post", Kind: ledger.Post, Of: "held"}))
+	refused := func(rule string, p ledger.Posting) {
+		t.Helper()
+		var reversal *ledger.ReversalError
+		require.ErrorAs(t, book.Apply(now, p), &reversal)
+		require.Equal(t, ledger.ReversalError{ID: p.ID, Of: p.Of, Rule: rule}, *reversal)
+	}
+	refused("is unknown", ledger.Reversal("r", "nothing", paid.Legs))
+	refused("was not posted", ledger.Reversal("r", "held", held.Legs))
+	refused("has other legs", ledger.Posting{ID: "r", Of: "paid", Legs: paid.Legs})
+	part := ledger.Reversal("r", "paid", paid.Legs)
+	part.Legs[0].Amount, part.Legs[1].Amount = 1, -1
+	refused("has other legs", part)
+
+	back := ledger.Reversal("back", "paid", paid.Legs)
+	var bound *ledger.BoundError
+	require.ErrorAs(t, book.Apply(now, back, move("spent", "out", "gone", 7)), &bound, "all or nothing")
+	require.NoError(t, book.Apply(now, back), "a reversal that was taken back may come again")
+	require.NoError(t, book.Apply(now, back), "the same again changes nothing")
+	refused("was reversed before", ledger.Reversal("again", "paid", paid.Legs))
+	require.NoError(t, book.Apply(now, ledger.Reversal("back2", "post", held.Legs)))
+	require.Equal(t, int64(10), book.Balance("left").Posted)
+	require.Zero(t, book.Balance("out").Posted)
+	require.NoError(t, book.Apply(now, ledger.Reversal("forth", "back", back.Legs)), "a reversal is a posting")
+	require.NoError(t, book.Apply(now, move("spent", "out", "gone", 3)))
+	require.ErrorAs(t, book.Apply(now, ledger.Reversal("late", "forth", paid.Legs)), &bound, "what was spent cannot be taken back")
+}
+
+// An expiry counts in whole microseconds, as stores keep it: a posting that comes again
+// with its nanoseconds is the same one.
+func TestAnExpiryIsCutToMicroseconds(t *testing.T) {
+	var book ledger.Book
+	require.NoError(t, book.Apply(now, issue("issue", "left", 1)))
+	hold := move("hold", "left", "held", 1)
+	hold.Kind, hold.Expires = ledger.Pending, now.Add(time.Second+999)
+	require.NoError(t, book.Apply(now, hold))
+	again := hold
+	again.Expires = now.Add(time.Second)
+	require.NoError(t, book.Apply(now, hold, again))
+	again.Expires = now.Add(time.Second + time.Microsecond)
+	var conflict *ledger.ConflictError
+	require.ErrorAs(t, book.Apply(now, again), &conflict)
+	require.Equal(t, int64(1), book.Balance("left").Out)
+	require.NoError(t, book.Apply(now.Add(time.Second), move("take", "left", "held", 1)), "it holds nothing from that microsecond on")
+	require.NoError(t, book.Apply(now.Add(time.Hour), hold), "the same again changes nothing, however late")
+	late := hold
+	late.ID = "late"
+	var resolved *ledger.ResolvedError
+	require.ErrorAs(t, book.Apply(now.Add(time.Second), late), &resolved, "and cannot begin then")
+}
+
 // model is the ledger as one would write it on paper.
 type model struct {
 	posted  map[ledger.Account]int64
 	pending map[string]ledger.Posting
 	made    map[string]ledger.Posting
+	undone  map[string]bool
+}
+
+// reverses reports whether a posting undoes what was posted and not undone yet.
+func (m *model) reverses(p ledger.Posting) bool {
+	of, ok := m.made[p.Of]
+	legs := of.Legs
+	if of.Kind == ledger.Post {
+		legs = m.made[of.Of].Legs
+	}
+	if !ok || m.undone[p.Of] || of.Kind == ledger.Pending || of.Kind == ledger.Void || len(legs) != len(p.Legs) {
+		return false
+	}
+	for i, l := range legs {
+		if l.Account != p.Legs[i].Account || l.Amount != -p.Legs[i].Amount || l.Bounds != p.Legs[i].Bounds {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *model) reserved(a ledger.Account, at time.Time) (out, in int64) {
@@ -114,6 +191,9 @@ func (m *model) apply(at time.Time, p ledger.Posting) bool {
 			}
 		}
 	default:
+		if p.Of != "" && !m.reverses(p) {
+			return false
+		}
 		for _, l := range p.Legs {
 			out, in := m.reserved(l.Account, at)
 			after := m.posted[l.Account] + l.Amount
@@ -136,6 +216,9 @@ func (m *model) apply(at time.Time, p ledger.Posting) bool {
 		for _, l := range p.Legs {
 			m.posted[l.Account] += l.Amount
 		}
+		if p.Of != "" {
+			m.undone[p.Of] = true
+		}
 	}
 	m.made[p.ID] = p
 	return true
@@ -144,10 +227,12 @@ func (m *model) apply(at time.Time, p ledger.Posting) bool {
 // Random histories: the book does what the model does, and the bounds hold
 // after every step.
 func TestTheBookEqualsAModel(t *testing.T) {
+	reversals := 0
+	defer func() { require.NotZero(t, reversals) }()
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		var book ledger.Book
-		m := &model{posted: map[ledger.Account]int64{}, pending: map[string]ledger.Posting{}, made: map[string]ledger.Posting{}}
+		m := &model{posted: map[ledger.Account]int64{}, pending: map[string]ledger.Posting{}, made: map[string]ledger.Posting{}, undone: map[string]bool{}}
 		at := now
 		start := issue("issue", "a", 20)
 		require.NoError(t, book.Apply(at, start))
@@ -155,6 +240,17 @@ func TestTheBookEqualsAModel(t *testing.T) {
 		for step := range 200 {
 			at = at.Add(time.Duration(r.IntN(3)) * time.Second)
 			p := randomPosting(r, step, at)
+			if r.IntN(4) == 0 { // reverse something, which may be anything
+				of := fmt.Sprint("p", r.IntN(step+1))
+				legs := m.made[of].Legs
+				if m.made[of].Kind == ledger.Post {
+					legs = m.made[m.made[of].Of].Legs
+				}
+				if len(legs) > 0 {
+					p = ledger.Reversal(p.ID, of, legs)
+				}
+			}
+			reversals += len(m.undone)
 			want := m.apply(at, p)
 			got := book.Apply(at, p) == nil
 			require.Equal(t, want, got, "seed %d step %d: %+v", seed, step, p)

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -29,7 +30,9 @@ func FuzzLegs(f *testing.F) {
 	f.Add([]byte("a\t1\t2\t3\n"))
 	f.Add([]byte("a\t-1\t-9223372036854775808\t9223372036854775807\nb\t1\t0\t0\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		legs, err := ledger.ParseLegs(b)
+		var legs []ledger.Leg
+		var err error
+		bounded(t, len(b), func() { legs, err = ledger.ParseLegs(b) })
 		if err != nil {
 			return
 		}
@@ -74,5 +77,17 @@ func TestSumsAreTheBook(t *testing.T) {
 		for _, account := range book.Accounts() {
 			require.Equal(t, book.Balance(account).Posted, got[account], "seed %d, %s", seed, account)
 		}
+	}
+}
+
+// bounded fails if work on an input allocates more than a megabyte and 256 bytes for
+// each of its bytes: all that was ever allocated is more than what was in use at once.
+func bounded(t *testing.T, input int, work func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+256*uint64(input) {
+		t.Fatalf("%d bytes are allocated for an input of %d", used, input)
 	}
 }

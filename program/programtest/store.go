@@ -50,6 +50,8 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"a posting is made once", "its id is its idempotency key", (*suite).postingOnce},
 		{"a pending posting is posted or voided once", "what is reserved is not available", (*suite).pending},
 		{"a pending posting expires", "expired holds need no sweeper", (*suite).expiry},
+		{"an expiry counts in microseconds", "what a store keeps is what a caller repeats", (*suite).expiryCut},
+		{"a posting is reversed once", "a mistake is taken back as a whole, and never twice", (*suite).reversal},
 		{"pages follow the key", "a cursor continues without gap or repeat", (*suite).pages},
 		{"pages end where they should", "a job's part has a first and a last place", (*suite).between},
 		{"pages filter", "only rows with the asked values come", (*suite).filters},
@@ -63,6 +65,9 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"the store's clock decides what has expired", "there is one clock for all processes", (*suite).oneClock},
 		{"a reader of the journal misses nothing", "entries are numbered in the order in which they can be seen", (*suite).journalMeanwhile},
 		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
+		{"the last seats held by many", "concurrent holds, posts and voids never give a seat twice", (*suite).lastHolds},
+		{"one hold is resolved by many", "a post and a void of one hold: one of them counts", (*suite).oneHold},
+		{"one posting is reversed by many", "money comes back once", (*suite).reversedByMany},
 		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
 	}
 	for _, c := range cases {
@@ -397,6 +402,49 @@ func (s *suite) expiry() {
 	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{Postings: []ledger.Posting{{ID: "late", Kind: ledger.Post, Of: "hold"}}})[0])
 	if left, held := s.balance("left"), s.balance("held"); left != (ledger.Balance{}) || held != (ledger.Balance{Posted: 1}) {
 		s.Errorf("left %+v, held %+v", left, held)
+	}
+}
+
+func (s *suite) expiryCut() {
+	s.done(issue(2))
+	hold := posting("hold", "left", "held", 1)
+	hold.Kind, hold.Expires = ledger.Pending, start.Add(time.Minute+999)
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	other := hold
+	other.Expires = hold.Expires.Add(time.Microsecond)
+	refusedAs[*ledger.ConflictError](s, s.apply(program.Change{Postings: []ledger.Posting{other}})[0])
+	if left := s.balance("left"); left != (ledger.Balance{Posted: 2, Out: 1}) {
+		s.Errorf("left %+v, want one reserved", left)
+	}
+	s.now = start.Add(time.Minute)
+	s.done(program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 2)}})
+	s.now = start.Add(time.Hour)
+	s.done(program.Change{Postings: []ledger.Posting{hold}}) // the same again, however late
+	other.ID = "late"
+	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{Postings: []ledger.Posting{other}})[0])
+}
+
+func (s *suite) reversal() {
+	paid, held := posting("paid", "left", "held", 2), posting("hold", "left", "held", 1)
+	held.Kind = ledger.Pending
+	s.done(issue(5))
+	s.done(program.Change{Postings: []ledger.Posting{paid, held, {ID: "post", Kind: ledger.Post, Of: "hold"}}})
+	refused := func(p ledger.Posting) {
+		s.Helper()
+		refusedAs[*ledger.ReversalError](s, s.apply(program.Change{Postings: []ledger.Posting{p}})[0])
+	}
+	refused(ledger.Reversal("r", "nothing", paid.Legs))
+	refused(ledger.Reversal("r", "hold", held.Legs))
+	refused(ledger.Posting{ID: "r", Of: "paid", Legs: paid.Legs})
+	back := ledger.Reversal("back", "paid", paid.Legs)
+	refusedAs[*ledger.BoundError](s, s.apply(program.Change{Postings: []ledger.Posting{back, posting("p", "held", "left", 2)}})[0])
+	s.done(program.Change{Postings: []ledger.Posting{back}})
+	s.done(program.Change{Postings: []ledger.Posting{back}})
+	refused(ledger.Reversal("again", "paid", paid.Legs))
+	s.done(program.Change{Postings: []ledger.Posting{ledger.Reversal("back2", "post", held.Legs)}})
+	if left, held := s.balance("left").Posted, s.balance("held").Posted; left != 5 || held != 0 {
+		s.Errorf("left %d, held %d after both reversals, want 5 and 0", left, held)
 	}
 }
 
@@ -800,6 +848,108 @@ func (s *suite) lastSeats() {
 	wg.Wait()
 	if left, held := s.balance("left").Posted, s.balance("held").Posted; taken != seats || left != 0 || held != seats {
 		s.Errorf("%d takers were told yes, %d left, %d held; want %d, 0, %d", taken, left, held, seats, seats)
+	}
+}
+
+// race runs takers at once and returns how many of their changes were carried out. The
+// others must be refused as one of the errors of the ledger.
+func (s *suite) race(takers int, make func(n int) []program.Change) (carried int) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for n := range takers {
+		wg.Go(func() {
+			for _, c := range make(n) {
+				c.At = start
+				outcomes, err := s.store.Apply(s.ctx, []program.Change{c})
+				if err != nil {
+					s.Errorf("Apply: %v", err)
+					return
+				}
+				var bound *ledger.BoundError
+				var resolved *ledger.ResolvedError
+				var reversal *ledger.ReversalError
+				refusal := outcomes[0].Refusal
+				mu.Lock()
+				if refusal == nil {
+					carried++
+				} else if !errors.As(refusal, &bound) && !errors.As(refusal, &resolved) && !errors.As(refusal, &reversal) {
+					s.Errorf("refusal %v, want one of the ledger", refusal)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return carried
+}
+
+// lastHolds: each taker holds a seat, and then posts or voids it. What was voided is there
+// for others, so that in the end every seat is taken or left, and none twice.
+func (s *suite) lastHolds() {
+	const seats, takers, each = 10, 8, 8
+	s.done(issue(seats))
+	carried := s.race(takers, func(n int) []program.Change {
+		var changes []program.Change
+		for i := range each {
+			hold := posting(fmt.Sprintf("hold %d/%d", n, i), "left", "held", 1)
+			hold.Kind = ledger.Pending
+			end := ledger.Posting{ID: fmt.Sprintf("end %d/%d", n, i), Kind: ledger.Post, Of: hold.ID}
+			if (n+i)%2 == 0 {
+				end.Kind = ledger.Void
+			}
+			changes = append(changes, program.Change{Postings: []ledger.Posting{hold}}, program.Change{Postings: []ledger.Posting{end}})
+		}
+		return changes
+	})
+	left, held := s.balance("left"), s.balance("held")
+	if left.Out != 0 || held.In != 0 || left.Posted+held.Posted != seats || left.Posted < 0 || carried == 0 {
+		s.Errorf("left %+v, held %+v of %d seats", left, held, seats)
+	}
+	var want int64 // those whose hold was carried out and posted
+	for n := range takers {
+		for i := range each {
+			post := program.Change{Postings: []ledger.Posting{{ID: fmt.Sprintf("end %d/%d", n, i), Kind: ledger.Post, Of: fmt.Sprintf("hold %d/%d", n, i)}}}
+			if (n+i)%2 != 0 && s.apply(post)[0].Refusal == nil { // it was made before: again, the same
+				want++
+			}
+		}
+	}
+	if held.Posted != want {
+		s.Errorf("%d seats are held, %d were posted", held.Posted, want)
+	}
+	// Whatever is left can be taken, and not one more.
+	for n := range left.Posted {
+		s.done(program.Change{Postings: []ledger.Posting{posting(fmt.Sprint("rest ", n), "left", "held", 1)}})
+	}
+	refusedAs[*ledger.BoundError](s, s.apply(program.Change{Postings: []ledger.Posting{posting("more", "left", "held", 1)}})[0])
+}
+
+func (s *suite) oneHold() {
+	s.done(issue(1))
+	hold := posting("hold", "left", "held", 1)
+	hold.Kind = ledger.Pending
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	carried := s.race(8, func(n int) []program.Change {
+		kind := ledger.Post
+		if n%2 == 0 {
+			kind = ledger.Void
+		}
+		return []program.Change{{Postings: []ledger.Posting{{ID: fmt.Sprint("end ", n), Kind: kind, Of: "hold"}}}}
+	})
+	left, held := s.balance("left"), s.balance("held")
+	if carried != 1 || left.Out != 0 || held.In != 0 || left.Posted+held.Posted != 1 {
+		s.Errorf("%d resolved one hold: left %+v, held %+v", carried, left, held)
+	}
+}
+
+func (s *suite) reversedByMany() {
+	paid := posting("paid", "left", "held", 1)
+	s.done(issue(9), program.Change{Postings: []ledger.Posting{paid}}, program.Change{Postings: []ledger.Posting{posting("other", "left", "held", 8)}})
+	carried := s.race(8, func(n int) []program.Change {
+		return []program.Change{{Postings: []ledger.Posting{ledger.Reversal(fmt.Sprint("back ", n), "paid", paid.Legs)}}}
+	})
+	if left := s.balance("left").Posted; carried != 1 || left != 1 {
+		s.Errorf("%d reversed one posting, %d are left; want 1 and 1", carried, left)
 	}
 }
 

@@ -86,9 +86,10 @@ func refused(err error) bool {
 		bound    *ledger.BoundError
 		conflict *ledger.ConflictError
 		resolved *ledger.ResolvedError
+		reversal *ledger.ReversalError
 		stale    *program.StaleError
 	)
-	return errors.As(err, &stale) || errors.As(err, &invalid) || errors.As(err, &bound) || errors.As(err, &conflict) || errors.As(err, &resolved)
+	return errors.As(err, &stale) || errors.As(err, &invalid) || errors.As(err, &bound) || errors.As(err, &conflict) || errors.As(err, &resolved) || errors.As(err, &reversal)
 }
 
 func (tx *transaction) answered(c *program.Change) (program.Outcome, bool, error) {

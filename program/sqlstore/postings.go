@@ -33,13 +33,6 @@ func (tx *transaction) post(at time.Time, p ledger.Posting) error {
 	var expires any
 	if !p.Expires.IsZero() {
 		expires = p.Expires.UnixMicro()
-		now, err := tx.now()
-		if err != nil {
-			return err
-		}
-		if !now.Before(p.Expires) {
-			return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
-		}
 	}
 	open := 0
 	if p.Kind == ledger.Pending {
@@ -53,6 +46,20 @@ func (tx *transaction) post(at time.Time, p ledger.Posting) error {
 	}
 	if n == 0 {
 		return tx.repeated(p)
+	}
+	if !p.Expires.IsZero() {
+		now, err := tx.now()
+		if err != nil {
+			return err
+		}
+		if now.UnixMicro() >= p.Expires.UnixMicro() {
+			return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
+		}
+	}
+	if p.Kind == ledger.Direct && p.Of != "" {
+		if err := tx.reverses(p); err != nil {
+			return err
+		}
 	}
 	var pending []ledger.Leg
 	if p.Kind == ledger.Post || p.Kind == ledger.Void {
@@ -70,14 +77,17 @@ func (tx *transaction) repeated(p ledger.Posting) error {
 	var expires sql.NullInt64
 	var legs []byte
 	row := tx.conn.QueryRowContext(tx.ctx, tx.store.dialect.sql("SELECT kind, of_id, expires, legs FROM postings WHERE id = ?"), p.ID)
-	if err := row.Scan(&kind, &before.Of, &expires, &legs); err != nil {
+	err := row.Scan(&kind, &before.Of, &expires, &legs)
+	if errors.Is(err, sql.ErrNoRows) { // then it is the unique index on what was reversed
+		return &ledger.ReversalError{ID: p.ID, Of: p.Of, Rule: "was reversed before"}
+	}
+	if err != nil {
 		return err
 	}
 	before.Kind = ledger.Kind(kind)
 	if expires.Valid {
 		before.Expires = time.UnixMicro(expires.Int64)
 	}
-	var err error
 	if before.Legs, err = ledger.ParseLegs(legs); err != nil {
 		return err
 	}
@@ -85,6 +95,27 @@ func (tx *transaction) repeated(p ledger.Posting) error {
 		return &ledger.ConflictError{ID: p.ID}
 	}
 	return nil
+}
+
+// reverses checks a posting that reverses another. That it is the only one the unique index
+// holds.
+func (tx *transaction) reverses(p ledger.Posting) error {
+	var kind int64
+	var legs []byte
+	row := tx.conn.QueryRowContext(tx.ctx, tx.store.dialect.sql(
+		"SELECT p.kind, COALESCE(held.legs, p.legs) FROM postings p LEFT JOIN postings held ON p.kind = 2 AND held.id = p.of_id WHERE p.id = ?"), p.Of)
+	err := row.Scan(&kind, &legs)
+	if errors.Is(err, sql.ErrNoRows) {
+		return &ledger.ReversalError{ID: p.ID, Of: p.Of, Rule: "is unknown"}
+	}
+	if err != nil {
+		return err
+	}
+	posted, err := ledger.ParseLegs(legs)
+	if err != nil {
+		return err
+	}
+	return p.CheckReversal(ledger.Kind(kind), posted)
 }
 
 // resolve closes the pending posting that a Post or Void names, if it has not

@@ -86,6 +86,9 @@ func (g *group) read() (err error) {
 		g.hasRows = g.hasRows || len(c.Rows) > 0
 		for _, p := range c.Postings {
 			g.hasPostings = true
+			if p.Kind == ledger.Direct && p.Of != "" {
+				return errMisfit // a reversal is held against what it reverses, by itself
+			}
 			if p.Of != "" { // others are new, or do not fit
 				ids = append(ids, p.ID, p.Of)
 			}
@@ -244,7 +247,7 @@ func (t *trial) post(at time.Time, p ledger.Posting) error {
 		}
 		return nil
 	}
-	if expires != nil && !t.now.Before(p.Expires) {
+	if expires != nil && t.now.UnixMicro() >= p.Expires.UnixMicro() {
 		return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
 	}
 	var pending []ledger.Leg

@@ -177,6 +177,7 @@ CREATE TABLE postings (
   legs    {bytes} NOT NULL,
   version {int} NOT NULL DEFAULT 1 CHECK (version = 1)
 ) {keyed};
+CREATE UNIQUE INDEX postings_reversed ON postings (of_id) WHERE kind = 0 AND of_id <> '';
 CREATE INDEX postings_expiring ON postings (expires) WHERE open = 1 AND expires IS NOT NULL;
 
 CREATE TABLE bars (
