@@ -39,10 +39,8 @@ func (f *Facts[T]) Observed(name, source string, maxDays int) eligibility.BoolFa
 		switch {
 		case !ok || e.Source != source:
 			return eligibility.Observation[bool]{}
-		case e.Unknown == eligibility.Conflicting.String():
-			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](eligibility.Conflicting)}
 		case e.Unknown != "":
-			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](eligibility.SourceDown)}
+			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](causeOf(e.Unknown))}
 		}
 		return eligibility.Observation[bool]{Value: eligibility.Known(e.Value), On: dateIn(e.Seen, c.zone)}
 	})
@@ -60,6 +58,17 @@ func (f *Facts[T]) Taken(name, limit string) eligibility.IntFact {
 		}
 		return eligibility.Known(n)
 	})
+}
+
+// causeOf reads why a source gave no answer. A code that is not one of package
+// eligibility's says that the source could not answer.
+func causeOf(code string) eligibility.Cause {
+	for cause := eligibility.NotAsked; cause <= eligibility.Conflicting; cause++ {
+		if cause.String() == code {
+			return cause
+		}
+	}
+	return eligibility.SourceDown
 }
 
 func dateIn(t time.Time, zone *time.Location) calendar.Date {
