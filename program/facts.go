@@ -12,8 +12,11 @@ import (
 // and has those that every program needs.
 type Facts[T any] struct {
 	*eligibility.Schema[Case[T]]
-	// BirthDate is the applicant's; unknown if it was not given.
+	// BirthDate is the applicant's, "birth-date"; unknown if it was not given.
 	BirthDate eligibility.DateFact
+	// AdmissionDate is the legal date of the case's wave, "admission-date": a rule that
+	// is asked again later, as before a payout, can spare those who were admitted before it.
+	AdmissionDate eligibility.DateFact
 
 	limits []string // asked by Taken
 	taken  []string // names of the facts that ask them
@@ -27,6 +30,12 @@ func NewFacts[T any]() *Facts[T] {
 			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
 		}
 		return eligibility.Known(c.Applicant.Person.Birth)
+	})
+	f.AdmissionDate = f.Date("admission-date", func(c *Case[T]) eligibility.Value[calendar.Date] {
+		if c.Wave.body.Legal.IsZero() {
+			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
+		}
+		return eligibility.Known(c.Wave.body.Legal)
 	})
 	return f
 }
