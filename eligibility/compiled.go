@@ -25,7 +25,7 @@ type Compiled[E any] struct {
 	groups   [][]int
 	infos    []*ruleInfo // of the rules without parameters
 	texts    *wording.Catalogue
-	words    map[string]map[Missing]string // what evidence is called, by language
+	words    map[string]map[string]*causeWords // what evidence is called, by language and fact
 }
 
 // Options are what a policy may add. The zero Options are useful.

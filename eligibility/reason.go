@@ -49,25 +49,32 @@ func (c *Compiled[E]) Reason(lang string, f Finding) string {
 func (c *Compiled[E]) undecided(lang string, texts ruleTexts, missing []Missing) string {
 	var buf [256]byte
 	list := buf[:0]
+	words := c.words[lang]
 	for i, m := range missing {
 		if i > 0 {
 			list = append(list, "; "...)
 		}
-		list = append(list, c.words[lang][m]...)
+		if word := words[m.Fact]; word != nil {
+			list = append(list, word[m.Cause%Cause(len(causes))]...)
+		}
 	}
 	return strings.Join(texts.unknown, string(list))
 }
 
+// causeWords say that a fact is missing, by the cause.
+type causeWords [len(causes)]string
+
 // wordMissing words all evidence that rules can ask for.
-func (d *dictionaries) wordMissing(catalogue *wording.Catalogue, facts []int32) (map[string]map[Missing]string, error) {
-	all := map[string]map[Missing]string{}
+func (d *dictionaries) wordMissing(catalogue *wording.Catalogue, facts []int32) (map[string]map[string]*causeWords, error) {
+	all := map[string]map[string]*causeWords{}
 	for _, lang := range catalogue.Languages() {
 		w := writer{texts: catalogue, lang: lang}
-		words := map[Missing]string{}
+		words := map[string]*causeWords{}
 		for _, i := range facts {
+			f := &d.facts[i]
+			words[f.name] = new(causeWords)
 			for cause := range causes {
-				m := Missing{d.facts[i].name, d.facts[i].source, Cause(cause)}
-				words[m] = w.missing(m)
+				words[f.name][cause] = w.missing(Missing{f.name, f.source, Cause(cause)})
 			}
 		}
 		if w.err != nil {

@@ -200,3 +200,17 @@ func ExampleCatalogue_Text() {
 	// Rp600.000 dibayarkan pada 8 Agustus 2020. <nil>
 	// Rp600.000 was paid on 8 August 2020. <nil>
 }
+
+// A reader gets the same language the second time, and after thousands of other wishes.
+func TestMatchIsRemembered(t *testing.T) {
+	c, err := wording.Compile(wording.Texts{"id": {"a": "x"}, "en": {"a": "y"}})
+	require.NoError(t, err)
+	for range 2 {
+		require.Equal(t, "en", c.Match("en-GB,id;q=0.5"))
+		require.Equal(t, "id", c.Match("id-ID"))
+		require.Equal(t, "id", c.Match("%"))
+		for i := range 3000 {
+			require.Equal(t, "en", c.Match(fmt.Sprintf("en-GB;q=0.9,id;q=0.%03d", i%800)))
+		}
+	}
+}
