@@ -24,7 +24,8 @@ func (c *Compiled[E]) Plan(stage string, legal calendar.Date) *Plan[E] {
 }
 
 // PlanKnown is Plan with the editions of rules and parameters that were known on a
-// day: it decides again as it was decided then. A zero known is the last of all.
+// day. A zero known is the last of all. It chooses rules, not evidence: what sources
+// have said since counts, unless the decision is made from a snapshot (DecideFacts).
 func (c *Compiled[E]) PlanKnown(stage string, legal, known calendar.Date) *Plan[E] {
 	p := c.plan(stage, legal, known)
 	return &Plan[E]{p, c.schema, newReaders(c.facts, c.read, p.reads, legal)}
