@@ -25,7 +25,6 @@ type Compiled[E any] struct {
 	groups   [][]int
 	infos    []*ruleInfo // of the rules without parameters
 	texts    *wording.Catalogue
-	words    map[string]map[string]*causeWords // what evidence is called, by language and fact
 }
 
 // Options are what a policy may add. The zero Options are useful.
@@ -122,21 +121,16 @@ func (c *Compiled[E]) prepare() error {
 	c.editions = c.policy.ruleEditions()
 	c.groups = byCode(c.editions)
 	var faults []Fault
-	var used []int32
 	for i := range c.policy.Rules {
 		if c.policy.Rules[i].Repeal {
 			c.infos = append(c.infos, &ruleInfo{})
 			continue
 		}
 		info, err := c.info(i, calendar.Date{}, calendar.Date{})
-		used = append(used, info.facts...)
 		if err != nil {
 			faults = append(faults, Fault{"rules" + at(i), "texts", err.Error()})
 		}
 		c.infos = append(c.infos, info)
-	}
-	if c.words, err = c.about.wordMissing(c.texts, used); err != nil {
-		faults = append(faults, Fault{"texts", "texts", err.Error()})
 	}
 	return joined(faults)
 }

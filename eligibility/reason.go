@@ -21,7 +21,9 @@ func DefaultTexts() (wording.Texts, error) { return wording.ParseTexts(defaultTe
 // ruleTexts are a rule's sentences in one language, rendered once.
 type ruleTexts struct {
 	pass, fail string
-	unknown    []string // between these comes what is missing
+	unknown    []string            // between these comes what is missing
+	words      map[string]*byCause // that a fact is missing
+	ready      map[string]*byCause // the sentence where nothing else is
 }
 
 // Reason tells a reader of lang (see wording.Catalogue.Match) what a finding says: the
@@ -43,46 +45,44 @@ func (c *Compiled[E]) Reason(lang string, f Finding) string {
 	case Fail:
 		return texts.fail
 	}
-	return c.undecided(lang, texts, f.Missing)
+	return texts.undecided(f.Missing)
 }
 
-func (c *Compiled[E]) undecided(lang string, texts ruleTexts, missing []Missing) string {
+// undecided names the evidence. Where one fact is missing, the sentence is ready.
+func (t *ruleTexts) undecided(missing []Missing) string {
+	if len(missing) == 1 {
+		if ready := t.ready[missing[0].Fact]; ready != nil {
+			return ready[missing[0].Cause%Cause(len(causes))]
+		}
+	}
 	var buf [256]byte
 	list := buf[:0]
-	words := c.words[lang]
 	for i, m := range missing {
 		if i > 0 {
 			list = append(list, "; "...)
 		}
-		if word := words[m.Fact]; word != nil {
-			list = append(list, word[m.Cause%Cause(len(causes))]...)
+		if words := t.words[m.Fact]; words != nil {
+			list = append(list, words[m.Cause%Cause(len(causes))]...)
 		}
 	}
-	return strings.Join(texts.unknown, string(list))
+	return strings.Join(t.unknown, string(list))
 }
 
-// causeWords say that a fact is missing, by the cause.
-type causeWords [len(causes)]string
+// byCause are texts that a fact is missing.
+type byCause [len(causes)]string
 
-// wordMissing words all evidence that rules can ask for.
-func (d *dictionaries) wordMissing(catalogue *wording.Catalogue, facts []int32) (map[string]map[string]*causeWords, error) {
-	all := map[string]map[string]*causeWords{}
-	for _, lang := range catalogue.Languages() {
-		w := writer{texts: catalogue, lang: lang}
-		words := map[string]*causeWords{}
-		for _, i := range facts {
-			f := &d.facts[i]
-			words[f.name] = new(causeWords)
-			for cause := range causes {
-				words[f.name][cause] = w.missing(Missing{f.name, f.source, Cause(cause)})
-			}
+// wordMissing words all evidence that the rule can ask for.
+func (t *ruleTexts) wordMissing(w *writer, d *dictionaries, facts []int32) {
+	t.words, t.ready = map[string]*byCause{}, map[string]*byCause{}
+	for _, i := range facts {
+		f := &d.facts[i]
+		words, ready := new(byCause), new(byCause)
+		for cause := range causes {
+			words[cause] = w.missing(Missing{f.name, f.source, Cause(cause)})
+			ready[cause] = strings.Join(t.unknown, words[cause])
 		}
-		if w.err != nil {
-			return nil, w.err
-		}
-		all[lang] = words
+		t.words[f.name], t.ready[f.name] = words, ready
 	}
-	return all, nil
 }
 
 // compileTexts merges the default sentences with the agency's and checks that these
@@ -160,6 +160,7 @@ func renderRule(d *dictionaries, catalogue *wording.Catalogue, r *ruleInfo) (map
 		const here = "\x00missing\x00"
 		unknown := w.text("eligibility.unknown", append(args, wording.Arg{Name: "missing", Value: here})...)
 		t.unknown = strings.Split(unknown, here)
+		t.wordMissing(&w, d, r.facts)
 		if w.err != nil {
 			return nil, w.err
 		}
