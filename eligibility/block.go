@@ -1,6 +1,10 @@
 package eligibility
 
-import "github.com/gelombang/gelombang/program/calendar"
+import (
+	"fmt"
+
+	"github.com/gelombang/gelombang/program/calendar"
+)
 
 // BlockSize is how many people a Block holds at most.
 const BlockSize = 1024
@@ -16,10 +20,15 @@ const blockWords = BlockSize / 64
 // plans are asked. A block is filled by one goroutine, and may then be read by many.
 type Block[E any] struct {
 	schema  *Schema[E]
-	columns []column
+	inside  veil[columns]
 	readers *readers[E]
-	row     Row
 	n       int
+}
+
+// columns are a block's facts, and room to read one person.
+type columns struct {
+	of  []column
+	row Row
 }
 
 // column is one fact of the people of a block. Of its slices those are there that
@@ -28,7 +37,7 @@ type column struct {
 	about   *about
 	known   [blockWords]uint64 // there is a value
 	without [blockWords]uint64 // the fact does not apply
-	yes     [blockWords]uint64 // of a bool and of a rule in Go
+	yes     [blockWords]uint64 // of a bool
 	n       []int64            // of numbers, amounts and sets of codes
 	small   []int32            // of dates (their order) and codes (their position)
 	on      []int32            // when the source was asked, if answers grow old
@@ -36,12 +45,13 @@ type column struct {
 
 // NewBlock returns an empty block for the facts that the schema has now.
 func NewBlock[E any](s *Schema[E]) *Block[E] {
-	b := &Block[E]{schema: s, columns: make([]column, len(s.facts))}
-	b.row.begin(s.known(), make([]cell, len(s.facts)))
+	inside := &columns{of: make([]column, len(s.facts))}
+	b := &Block[E]{schema: s, inside: veiled(inside)}
+	inside.row.begin(s.known(), make([]cell, len(s.facts)))
 	which := make([]int32, len(s.facts))
 	for i := range s.facts {
 		which[i] = int32(i)
-		c := &b.columns[i]
+		c := &inside.of[i]
 		c.about = &s.facts[i].about
 		switch c.about.kind {
 		case intKind, moneyKind, codesKind:
@@ -57,6 +67,9 @@ func NewBlock[E any](s *Schema[E]) *Block[E] {
 	return b
 }
 
+// Format writes that there are facts, never what is known of them.
+func (b Block[E]) Format(s fmt.State, _ rune) { printMask(s) }
+
 // Len returns the number of people in the block.
 func (b *Block[E]) Len() int { return b.n }
 
@@ -69,13 +82,15 @@ func (b *Block[E]) Add(e *E) bool {
 	if b.n >= BlockSize {
 		return false
 	}
+	inside := b.inside.get()
+	row := &inside.row
 	if e == nil {
-		clear(b.row.cells)
+		clear(row.cells)
 	} else {
-		b.readers.read(e, &b.row)
+		b.readers.read(e, row)
 	}
-	for i := range b.columns {
-		b.columns[i].put(b.n, &b.row.cells[i])
+	for i := range inside.of {
+		inside.of[i].put(b.n, &row.cells[i])
 	}
 	b.n++
 	return true
@@ -97,6 +112,26 @@ func (c *column) put(row int, from *cell) {
 	if c.on != nil {
 		c.on[row] = from.on
 	}
+}
+
+// cell returns what a column says of one row, within the limits.
+func (c *column) cell(row int, within limits) cell {
+	word, bit := row/64%blockWords, row%64
+	out := cell{state: status(c.known[word]>>bit&1 | c.without[word]>>bit&1<<1)}
+	switch {
+	case c.n != nil:
+		out.n = c.n[row]
+	case c.small != nil:
+		out.n = int64(c.small[row])
+	default:
+		out.n = int64(c.yes[word] >> bit & 1)
+	}
+	if c.on != nil {
+		out.on = c.on[row]
+		out.expire(within.fresh)
+	}
+	out.bornBy(within.latest)
+	return out
 }
 
 // Population puts people into as many blocks as they need.

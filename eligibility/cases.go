@@ -3,6 +3,7 @@ package eligibility
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -12,7 +13,8 @@ import (
 // only the given facts are known. A file of rules is only as good as its cases.
 //
 // Facts are values by name, as JSON has them: true, 17 (a number, or minor units),
-// "2002-08-08", "seeker", ["a", "b"], "pass" or "fail" of a rule in Go. An object
+// "2002-08-08", "seeker", ["a", "b"]. A rule in Go is asked, from the facts that it
+// names. An object
 // {"value": true, "on": "2020-08-01"} says when the source was asked (otherwise on
 // the legal date), {"unknown": "source-down"} why there is no value,
 // {"not_applicable": true} that there is none to have.
@@ -36,10 +38,11 @@ func (c *Case) tree() any {
 	return tree
 }
 
-// Load reads a policy file: ParsePolicy, Compile, and then its cases. Each edition of
+// Load reads a policy file: ParsePolicy, then Compile, and then its cases. Each edition of
 // each rule has at least one case that passes, one that fails and one that is
-// unknown, and all cases come out as they say. All faults are reported, each a
-// *Fault, joined.
+// unknown, each edition of a parameter in each edition of a rule that names it has one
+// that passes and one that fails, and all cases come out as they say. All faults of
+// the first of these steps that finds any are reported, each a *Fault, joined.
 func Load[E any](s *Schema[E], data []byte, o *Options) (*Compiled[E], error) {
 	p, err := ParsePolicy(data)
 	if err != nil {
@@ -57,7 +60,7 @@ func Load[E any](s *Schema[E], data []byte, o *Options) (*Compiled[E], error) {
 
 func (c *Compiled[E]) runCases(cases []Case) []Fault {
 	var faults []Fault
-	proved := make([][3]bool, len(c.policy.Rules))
+	proved := map[proof]bool{}
 	for i := range cases {
 		path := "cases" + at(i)
 		rule, got, fault := c.runCase(&cases[i], path)
@@ -67,16 +70,67 @@ func (c *Compiled[E]) runCases(cases []Case) []Fault {
 		case got != cases[i].Want:
 			faults = append(faults, Fault{path, "case", quote(cases[i].Rule) + " comes out as " + got.String() + ", not " + cases[i].Want.String()})
 		default:
-			proved[rule][got] = true
-		}
-	}
-	for i := range proved {
-		for _, o := range []Outcome{Pass, Fail, Undecided} {
-			if !proved[i][o] {
-				faults = append(faults, Fault{"rules" + at(i), "case", quote(c.policy.Rules[i].Code) + " has no case that is " + o.String()})
+			proved[proof{rule, -1, got}] = true
+			for _, param := range c.policy.chosen(rule, cases[i].AsOf, cases[i].Known) {
+				proved[proof{rule, param, got}] = true
 			}
 		}
 	}
+	for i := range c.policy.Rules {
+		if !c.policy.Rules[i].Repeal {
+			faults = append(faults, c.policy.unproved(i, proved)...)
+		}
+	}
+	return faults
+}
+
+// proof is that an edition of a rule, with an edition of a parameter or (-1) with any,
+// comes out in one way.
+type proof struct {
+	rule, param int
+	got         Outcome
+}
+
+// chosen returns the editions of the parameters of a rule that are in force.
+func (p *Policy) chosen(rule int, legal, known calendar.Date) []int {
+	var params []int
+	p.Rules[rule].Require.leaves(func(leaf *Condition) {
+		editions, which := p.editionsOf(leaf.param)
+		if i := choose(editions, legal, known); i >= 0 {
+			params = append(params, which[i])
+		}
+	})
+	return params
+}
+
+// unproved reports what no case shows of an edition of a rule.
+func (p *Policy) unproved(rule int, proved map[proof]bool) []Fault {
+	var faults []Fault
+	path, r := "rules"+at(rule), &p.Rules[rule]
+	for _, o := range []Outcome{Pass, Fail, Undecided} {
+		if !proved[proof{rule, -1, o}] {
+			faults = append(faults, Fault{path, "case", quote(r.Code) + " has no case that is " + o.String()})
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	var seen []int
+	own := r.edition()
+	r.Require.leaves(func(leaf *Condition) {
+		editions, which := p.editionsOf(leaf.param)
+		for i, param := range which {
+			if slices.Contains(seen, param) || !own.meets(&editions[i]) {
+				continue
+			}
+			seen = append(seen, param)
+			for _, o := range []Outcome{Pass, Fail} {
+				if !proved[proof{rule, param, o}] {
+					faults = append(faults, Fault{"params" + at(param), "case", quote(r.Code) + " has no case with this edition that is " + o.String()})
+				}
+			}
+		}
+	})
 	return faults
 }
 
@@ -90,11 +144,11 @@ func (c *Compiled[E]) runCase(k *Case, path string) (rule int, got Outcome, faul
 		if !ok {
 			return 0, 0, &Fault{path + ".facts", "fact", "there is no fact " + quote(name)}
 		}
-		if err := c.about.facts[f].readValue(value, k.AsOf, &d.row.cells[f]); err != nil {
+		if err := c.about.facts[f].readValue(value, k.AsOf, &d.row.get().cells[f]); err != nil {
 			return 0, 0, &Fault{path + ".facts." + name, "value", err.Error()}
 		}
 	}
-	plan.run(d.row.cells, d.pass, d.fail)
+	d.decide()
 	for i := range d.Len() {
 		if d.Rule(i) == k.Rule {
 			return c.editionAt(k), d.Outcome(i), nil
@@ -114,6 +168,9 @@ func (c *Compiled[E]) editionAt(k *Case) int {
 
 // readValue reads a fact's value of a case.
 func (a *about) readValue(tree any, asOf calendar.Date, to *cell) error {
+	if a.kind == goKind {
+		return errors.New("a rule in Go decides from the facts that it names")
+	}
 	on := dayOrder(asOf)
 	fresh := a.freshFrom(asOf)
 	if object, ok := tree.(map[string]any); ok {
@@ -191,10 +248,6 @@ func (a *about) text(text string, wrong error) (int64, error) {
 			return int64(i), nil
 		}
 		return 0, errConflicting
-	case goKind:
-		if text == Pass.String() || text == Fail.String() {
-			return asNumber(text == Pass.String()), nil
-		}
 	}
 	return 0, wrong
 }

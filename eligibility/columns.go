@@ -94,15 +94,15 @@ func (p *Plan[E]) DecideBlock(b *Block[E], o *Outcomes) error {
 		return ErrSchema
 	}
 	if o.plan != p.plan {
-		o.begin(p.plan, newSheet(&p.program), nil)
+		o.begin(p.plan, newSheet(&p.program, p.facts), nil)
 	}
-	o.nodes.run(b.columns, b.n)
+	o.nodes.run(b.inside.get().of, b.n)
 	o.decide()
 	return nil
 }
 
 func (b *Block[E]) suits(p *Plan[E]) bool {
-	return p.schema == b.schema && len(p.facts.facts) <= len(b.columns)
+	return p.schema == b.schema && len(p.facts.facts) <= len(b.inside.get().of)
 }
 
 // begin makes o one of a plan whose nodes have the given places on a sheet; nil: the
@@ -146,13 +146,15 @@ type sheet struct {
 	pass, fail []*[blockWords]uint64
 	reached    [][blockWords]uint64 // scratch of atLeast
 	rows       int
+	row        veil[Row] // scratch of rules in Go
 }
 
-func newSheet(p *program) *sheet {
-	s := &sheet{program: p, pass: make([]*[blockWords]uint64, p.nodes()), fail: make([]*[blockWords]uint64, p.nodes())}
+func newSheet(p *program, facts *dictionaries) *sheet {
+	s := &sheet{program: p, row: veiled(new(Row)), pass: make([]*[blockWords]uint64, p.nodes()), fail: make([]*[blockWords]uint64, p.nodes())}
 	for i := range s.pass {
 		s.pass[i], s.fail[i] = new([blockWords]uint64), new([blockWords]uint64)
 	}
+	s.row.get().begin(facts, make([]cell, len(facts.facts)))
 	widest := 0
 	for i := range p.combos {
 		widest = max(widest, len(p.combos[i].of))
@@ -177,6 +179,10 @@ func (s *sheet) run(columns []column, rows int) {
 	words := s.words()
 	for i := range s.tests {
 		t := &s.tests[i]
+		if t.rule != nil {
+			s.askGo(t, columns, s.pass[i][:words], s.fail[i][:words])
+			continue
+		}
 		t.column(&columns[t.fact], s.pass[i][:words], s.fail[i][:words])
 	}
 	if words > 0 {
@@ -187,6 +193,22 @@ func (s *sheet) run(columns []column, rows int) {
 	}
 	for i := range s.combos {
 		s.combine(len(s.tests)+i, &s.combos[i], words)
+	}
+}
+
+// askGo asks a rule in Go about one row after the other.
+func (s *sheet) askGo(t *test, columns []column, pass, fail []uint64) {
+	clear(pass)
+	clear(fail)
+	scratch := s.row.get()
+	for row := range s.rows {
+		for k, fact := range t.rule.asks {
+			scratch.cells[fact] = columns[fact].cell(row, t.asks[k])
+		}
+		c := t.rule.askGo(scratch)
+		o := uint64(t.outcome(&c))
+		pass[row/64] |= o & 1 << (row % 64)
+		fail[row/64] |= o >> 1 << (row % 64)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/gelombang/gelombang/program/wording"
 )
 
-// Compiled is a policy ready to decide about an E. It never changes and may be used
-// by any number of goroutines.
+// Compiled is a policy ready to decide about an E. It keeps copies of all that it was
+// made from, but for the functions that read facts, and may be used by any number of goroutines.
 type Compiled[E any] struct {
 	policy   Policy
 	digest   string
@@ -52,11 +52,14 @@ func Compile[E any](s *Schema[E], p Policy, o *Options) (*Compiled[E], error) {
 		stages = Stages()
 	}
 	c := &Compiled[E]{policy: p, stages: slices.Clone(stages), schema: s, facts: slices.Clone(s.facts), read: s.read, about: s.known()}
-	c.policy.Rules, c.policy.Params, c.policy.Cases = slices.Clone(p.Rules), slices.Clone(p.Params), nil
+	c.policy = p.clone()
 	faults := append(slices.Concat(s.faults, s.checkReading()), c.about.checkPolicy(&p, stages)...)
 	var textFaults []Fault
 	c.texts, textFaults = compileTexts(c.about, &p, o.Texts)
 	faults = append(faults, textFaults...)
+	if c.texts != nil {
+		faults = append(faults, p.checkBasisTexts(c.texts.Languages())...)
+	}
 	if len(faults) > 0 {
 		return nil, joined(faults)
 	}
@@ -66,10 +69,52 @@ func Compile[E any](s *Schema[E], p Policy, o *Options) (*Compiled[E], error) {
 	return c, nil
 }
 
+// clone copies what the caller could change, without the cases.
+func (p Policy) clone() Policy {
+	p.Rules, p.Params, p.Cases = slices.Clone(p.Rules), slices.Clone(p.Params), nil
+	for i := range p.Rules {
+		p.Rules[i].At, p.Rules[i].Basis = slices.Clone(p.Rules[i].At), p.Rules[i].Basis.clone()
+	}
+	for i := range p.Params {
+		p.Params[i].Basis = p.Params[i].Basis.clone()
+	}
+	return p
+}
+
+// checkBasisTexts: a policy without article that is worded by language is so in all of
+// them.
+func (p *Policy) checkBasisTexts(languages []string) []Fault {
+	var faults []Fault
+	check := func(b Basis, path string) {
+		if b.Policies == nil {
+			return
+		}
+		for _, lang := range languages {
+			if b.Policies[lang] == "" {
+				faults = append(faults, Fault{path + ".basis.policy", "texts", "is missing in " + quote(lang)})
+			}
+		}
+		for lang := range b.Policies {
+			if !slices.Contains(languages, lang) {
+				faults = append(faults, Fault{path + ".basis.policy", "texts", quote(lang) + " is not a language of the texts"})
+			}
+		}
+	}
+	for i := range p.Rules {
+		check(p.Rules[i].Basis, "rules"+at(i))
+	}
+	for i := range p.Params {
+		check(p.Params[i].Basis, "params"+at(i))
+	}
+	return faults
+}
+
 // prepare does what is the same for every plan.
 func (c *Compiled[E]) prepare() error {
-	c.digest = c.about.digest(&c.policy)
 	var err error
+	if c.digest, err = c.about.digest(&c.policy); err != nil {
+		return joined([]Fault{{"policy", "json", err.Error()}})
+	}
 	if c.zone, err = calendar.Zone(c.policy.Zone); err != nil {
 		return joined([]Fault{{"zone", "zone", err.Error()}})
 	}
@@ -77,6 +122,10 @@ func (c *Compiled[E]) prepare() error {
 	c.groups = byCode(c.editions)
 	var faults []Fault
 	for i := range c.policy.Rules {
+		if c.policy.Rules[i].Repeal {
+			c.infos = append(c.infos, &ruleInfo{})
+			continue
+		}
 		info, err := c.info(i, calendar.Date{}, calendar.Date{})
 		if err != nil {
 			faults = append(faults, Fault{"rules" + at(i), "texts", err.Error()})
@@ -97,9 +146,30 @@ func (c *Compiled[E]) info(i int, legal, known calendar.Date) (*ruleInfo, error)
 	if settled, used, ok := c.policy.settled(r.Require, legal, known); ok {
 		info.require, info.params = settled, used
 	}
+	info.facts = c.about.lookedAt(r.Require)
 	var err error
 	info.texts, err = renderRule(c.about, c.texts, info)
 	return info, err
+}
+
+// lookedAt returns the facts that a condition looks at, each once.
+func (d *dictionaries) lookedAt(c Condition) []int32 {
+	var facts []int32
+	add := func(i int) {
+		if !slices.Contains(facts, int32(i)) {
+			facts = append(facts, int32(i))
+		}
+	}
+	c.leaves(func(leaf *Condition) {
+		i := d.index[leaf.fact]
+		if d.facts[i].kind != goKind {
+			add(i)
+		}
+		for _, asked := range d.facts[i].asks {
+			add(asked)
+		}
+	})
+	return facts
 }
 
 func (r *ruleInfo) byParam() bool {
@@ -116,15 +186,19 @@ func (c *Compiled[E]) Digest() string { return c.digest }
 // LegalDate returns the day that a calendar in the policy's zone shows at an instant.
 func (c *Compiled[E]) LegalDate(at time.Time) calendar.Date { return calendar.DateOf(at, c.zone) }
 
-func (d *dictionaries) digest(p *Policy) string {
+func (d *dictionaries) digest(p *Policy) (string, error) {
 	facts := map[string]any{}
 	for i := range p.Rules {
+		if p.Rules[i].Repeal {
+			continue
+		}
 		p.Rules[i].Require.leaves(func(leaf *Condition) { d.describe(d.index[leaf.fact], facts) })
 	}
 	tree := p.tree()
 	delete(tree, "cases")
-	sum := sha256.Sum256(canonical(map[string]any{"facts": facts, "policy": tree}))
-	return hex.EncodeToString(sum[:])
+	data, err := canonical(map[string]any{"facts": facts, "policy": tree})
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), err
 }
 
 func (d *dictionaries) describe(i int, facts map[string]any) {
@@ -162,7 +236,7 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 		if i < 0 {
 			continue
 		}
-		if !slices.Contains(c.policy.Rules[group[i]].At, stage) {
+		if !slices.Contains(c.policy.Rules[group[i]].At, stage) { // a repeal is at none
 			continue
 		}
 		info, _ := c.info(group[i], legal, known) // only its texts can fail, and prepare has tried them
@@ -170,6 +244,7 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 		p.rules, p.roots = append(p.rules, info), append(p.roots, node)
 	}
 	p.program = b.finish(p.roots)
+	p.births = p.noneBornLater(legal)
 	p.words = p.testWords()
 	var bars []int32
 	for i, info := range p.rules {
@@ -180,5 +255,10 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 	p.bars = setOf(bars)
 	p.reads = p.readBy(c.about)
 	p.named = c.about.factsName(p.reads)
+	for _, i := range p.reads {
+		if c.about.facts[i].kind == goKind {
+			p.byGo = append(p.byGo, i)
+		}
+	}
 	return p
 }

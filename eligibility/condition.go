@@ -168,13 +168,14 @@ func (f DateFact) OnOrBefore(day calendar.Date) Condition {
 }
 
 // AgeAtLeast holds when someone born on the date has completed the years on the
-// decision's legal date (see calendar.Date.AgeAt).
+// decision's legal date (see calendar.Date.AgeAt). A plan that asks an age of a date
+// takes a day after its legal date as unknown (Conflicting), in all its rules.
 func (f DateFact) AgeAtLeast(years int) Condition {
 	return Condition{op: opAgeAtLeast, fact: f.name, low: int64(years)}
 }
 
 // AgeAtMost holds when someone born on the date is years old or younger on the
-// legal date.
+// legal date. Of later births see AgeAtLeast.
 func (f DateFact) AgeAtMost(years int) Condition {
 	return Condition{op: opAgeAtMost, fact: f.name, high: int64(years)}
 }

@@ -8,72 +8,124 @@ import (
 )
 
 // checkConstant refuses a rule that can never fail or never pass whatever is known
-// of a person. It is exact: parts of a combination that share no fact are looked at
-// one by one, and of those that do all relevant values are tried.
+// of a person, in its whole period or in that of one edition of its parameters. A period
+// is looked at on its first and last day, and where the ages in it meet its dates: in
+// between nothing new comes up. On a day parts of a combination that share no fact are
+// looked at one by one, and of those that do all relevant values are tried.
 func (d *dictionaries) checkConstant(p *Policy, rule int) []Fault {
 	r := &p.Rules[rule]
 	path := "rules" + at(rule) + ".require"
-	var last Fault
-	constant := 0
-	days := p.samples(r)
-	for _, day := range days {
-		settled, used, ok := p.settled(r.Require, day, calendar.Date{})
+	for _, period := range p.periods(r) {
+		settled, used, ok := p.settled(r.Require, period.from, calendar.Date{})
 		if !ok {
 			continue // an edition that another has replaced by then
 		}
-		b := newBuilder()
-		roots := []int32{b.add(d, settled, day, false)}
-		b.finish(roots)
-		x := explorer{d, &b.program}
-		fewest, most, fine := x.holds(roots)
-		switch {
-		case !fine:
-			return []Fault{{path, "size", "its parts share too many facts to be checked; make it several rules"}}
-		case most == 0:
-			last = Fault{path, "constant", "can never pass"}
-		case fewest == 1:
-			last = Fault{path, "constant", "can never fail"}
-		default:
-			if len(used) == 0 {
-				return nil
+		detail := ""
+		days, all := meetings(settled, period)
+		for _, day := range days {
+			b := newBuilder()
+			roots := []int32{b.add(d, settled, day, false)}
+			b.finish(roots)
+			b.noneBornLater(day)
+			x := explorer{d, &b.program}
+			fewest, most, fine := x.holds(roots)
+			if !fine {
+				return []Fault{{path, "size", "its parts share too many facts to be checked; make it several rules"}}
 			}
+			if most == 1 && fewest == 0 {
+				detail = ""
+				break
+			}
+			detail = "can never pass"
+			if fewest == 1 {
+				detail = "can never fail"
+			}
+		}
+		if detail == "" || !all {
 			continue
 		}
 		if len(used) > 0 {
-			last.Detail += " with its parameters on " + day.String()
-			return []Fault{last}
+			detail += " with its parameters from " + period.from.String()
 		}
-		constant++
-	}
-	if constant > 0 {
-		return []Fault{last}
+		return []Fault{{path, "constant", detail}}
 	}
 	return nil
 }
 
-// samples are the days on which a rule is looked at: its first and last, and those on
-// which a parameter changes.
-func (p *Policy) samples(r *Rule) []calendar.Date {
-	first, last := calendar.Of(2000, 1, 1), calendar.Of(2199, 12, 31)
-	if !r.From.IsZero() {
-		first = r.From
-	}
+// periods cut a rule's period where one of its parameters changes. A rule without a
+// beginning or an end is looked at for two hundred years. (until is the last day here.)
+func (p *Policy) periods(r *Rule) []edition {
+	first, last := r.From, calendar.Of(2199, 12, 31)
 	if !r.Until.IsZero() {
 		last = r.Until.AddDays(-1)
-		if r.From.IsZero() {
-			first = last
-		}
 	}
-	days := []calendar.Date{first, last}
+	if first.IsZero() {
+		first = earlier(calendar.Of(2000, 1, 1), last.AddMonths(-12*200))
+	}
+	starts := []calendar.Date{first}
 	r.Require.leaves(func(leaf *Condition) {
 		editions, _ := p.editionsOf(leaf.param)
 		for _, e := range editions {
-			if first.Before(e.from) && e.from.Before(last) {
-				days = append(days, e.from)
+			for _, day := range []calendar.Date{e.from, e.until} {
+				if first.Before(day) && !last.Before(day) {
+					starts = append(starts, day)
+				}
 			}
 		}
 	})
-	return days
+	slices.SortFunc(starts, calendar.Date.Compare)
+	starts = slices.Compact(starts)
+	periods := make([]edition, len(starts))
+	for i, start := range starts {
+		periods[i] = edition{from: start, until: last}
+		if i+1 < len(starts) {
+			periods[i].until = starts[i+1].AddDays(-1)
+		}
+	}
+	return periods
+}
+
+func earlier(a, b calendar.Date) calendar.Date {
+	if b.Valid() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// meetings are the days of a period on which it may change what a condition can come
+// to: the first and the last, and those on which somebody born at one of its dates reaches
+// one of its ages. all is false when those are too many to look at.
+func meetings(c Condition, period edition) (days []calendar.Date, all bool) {
+	days = []calendar.Date{period.from, period.until}
+	ages, dates := map[int]bool{0: true}, map[calendar.Date]bool{}
+	c.leaves(func(leaf *Condition) {
+		switch leaf.op {
+		case opAgeAtLeast:
+			ages[int(leaf.low)] = true
+		case opAgeAtMost:
+			ages[int(leaf.high)+1] = true
+		case opOnOrAfter, opOnOrBefore:
+			dates[leaf.day] = true
+		}
+	})
+	if len(ages) == 1 { // no age is asked: every day is like another
+		return days, true
+	}
+	if len(dates)*len(ages) > 1000 {
+		return days, false
+	}
+	for date := range dates {
+		for age := range ages {
+			reached := date.AddMonths(12 * age)
+			for _, near := range []int{-2, -1, 0, 1, 2} {
+				day := reached.AddDays(near)
+				if !day.Before(period.from) && !period.until.Before(day) {
+					days = append(days, day)
+				}
+			}
+		}
+	}
+	return days, true
 }
 
 // explorer finds what a program can come to when everything is known.
@@ -215,10 +267,14 @@ func (x explorer) outcome(node int32, cells []cell) Outcome {
 // than that it is known.
 func valuesFor(f *about, tests []*test) []cell {
 	var cells []cell
+	latest := int64(math.MaxInt64)
+	if f.kind == dateKind {
+		latest = int64(tests[0].latest)
+		cells = append(cells, cell{n: min(latest, int64(dayOrder(calendar.Of(2000, 1, 1)))), on: afterAllDays, state: known})
+	}
 	add := func(n int64) {
-		c := cell{n: n, on: afterAllDays, state: known}
-		if !slices.Contains(cells, c) {
-			cells = append(cells, c)
+		if n <= latest {
+			cells = append(cells, cell{n: n, on: afterAllDays, state: known})
 		}
 	}
 	switch f.kind {
@@ -229,27 +285,19 @@ func valuesFor(f *about, tests []*test) []cell {
 		for i := range f.codes {
 			add(int64(i))
 		}
-		cells = distinct(cells, tests)
 	case codesKind:
 		addSets(f, tests, add)
-		cells = distinct(cells, tests)
 	default:
-		add(middle(f.kind))
+		add(0)
 		for _, t := range tests {
 			addEdges(f.kind, t, add)
 		}
 	}
+	cells = distinct(cells, tests)
 	if slices.ContainsFunc(tests, func(t *test) bool { return t.kind == inRange && t.span == math.MaxUint64 }) {
 		cells = append(cells, cell{on: afterAllDays, state: notApplicable})
 	}
 	return cells
-}
-
-func middle(k kind) int64 {
-	if k == dateKind {
-		return int64(dayOrder(calendar.Of(2000, 1, 1)))
-	}
-	return 0
 }
 
 // addEdges adds the values at and beside both ends of a test's range.

@@ -24,7 +24,8 @@ func (c *Compiled[E]) Plan(stage string, legal calendar.Date) *Plan[E] {
 }
 
 // PlanKnown is Plan with the editions of rules and parameters that were known on a
-// day: it decides again as it was decided then. A zero known is the last of all.
+// day. A zero known is the last of all. It chooses rules, not evidence: what sources
+// have said since counts, unless the decision is made from a snapshot (DecideFacts).
 func (c *Compiled[E]) PlanKnown(stage string, legal, known calendar.Date) *Plan[E] {
 	p := c.plan(stage, legal, known)
 	return &Plan[E]{p, c.schema, newReaders(c.facts, c.read, p.reads, legal)}
@@ -47,21 +48,33 @@ func (p *Plan[E]) Decide(e *E, d *Decision) {
 	if d.plan != p.plan {
 		d.begin(p.plan)
 	}
+	row := d.row.get()
 	if e == nil {
-		clear(d.row.cells)
+		clear(row.cells)
 	} else {
-		p.read.read(e, &d.row)
+		p.read.read(e, row)
 	}
-	d.Verdict = p.run(d.row.cells, d.pass, d.fail)
+	d.decide()
 }
 
 func (d *Decision) begin(p *plan) {
 	d.Policy, d.Digest, d.Stage, d.AsOf = p.policy, p.digest, p.stage, p.asOf
 	d.plan = p
-	d.row.begin(p.facts, slices.Grow(d.row.cells[:0], len(p.facts.facts))[:len(p.facts.facts)])
+	if d.row.get() == nil {
+		d.row = veiled(new(Row))
+	}
+	row := d.row.get()
+	row.begin(p.facts, slices.Grow(row.cells[:0], len(p.facts.facts))[:len(p.facts.facts)])
 	words := p.nodes()/64 + 1
 	d.pass = slices.Grow(d.pass[:0], words)[:words]
 	d.fail = slices.Grow(d.fail[:0], words)[:words]
+}
+
+// decide decides from what was read.
+func (d *Decision) decide() {
+	row := d.row.get()
+	d.plan.settle(row)
+	d.Verdict = d.plan.run(row.cells, d.pass, d.fail)
 }
 
 // run evaluates every node for one person's cells, into two bitsets of the nodes.

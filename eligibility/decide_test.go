@@ -90,10 +90,14 @@ func TestRulesOfStageAndDate(t *testing.T) {
 	require.Equal(t, eligibility.Pending, c.Decide(nil, "join", asOf).Verdict)
 }
 
-// Someone of whom nothing is known is pending under every operator and combination.
+// Someone of whom nothing is known is pending under every operator and combination, also
+// with a parameter, and the list of evidence has all facts that were asked, and why each
+// is unknown.
 func TestNothingKnownIsPending(t *testing.T) {
 	f := newFacts()
-	leaves := everyLeaf(f)
+	leaves := append(everyLeaf(f), f.household.AtLeastParam("number"), f.household.AtMostParam("number"), f.income.AtLeastParam("money"), f.income.AtMostParam("money"),
+		f.birth.AgeAtLeastParam("number"), f.birth.AgeAtMostParam("number"))
+	params := []eligibility.Param{{Name: "number", Value: 18, Basis: eligibility.WithoutArticle("test")}, {Name: "money", Value: 18_00, Currency: "IDR", Basis: eligibility.WithoutArticle("test")}}
 	conditions := append([]eligibility.Condition{}, leaves...)
 	for _, leaf := range leaves {
 		conditions = append(conditions, eligibility.Not(leaf), eligibility.All(leaf, f.matched.Is(true)),
@@ -101,14 +105,19 @@ func TestNothingKnownIsPending(t *testing.T) {
 	}
 	for _, cause := range []eligibility.Cause{eligibility.NotAsked, eligibility.SourceDown, eligibility.Expired, eligibility.Conflicting} {
 		for _, condition := range conditions {
-			c, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: condition, Basis: eligibility.WithoutArticle("test"), At: always}}}, nil)
+			c, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Params: params, Rules: []eligibility.Rule{{Code: "r", Require: condition, Basis: eligibility.WithoutArticle("test"), At: always}}}, nil)
 			require.NoError(t, err)
 			p := nothingKnown(cause)
 			d := c.Decide(&p, "join", asOf)
 			require.Equal(t, eligibility.Pending, d.Verdict, d)
-			require.NotEmpty(t, d.Missing())
-			require.Equal(t, cause, d.Missing()[0].Cause)
-			require.NotEmpty(t, c.Reason("id", d.Finding(0)))
+			var asked []string
+			for _, m := range d.Missing() {
+				asked = append(asked, m.Fact)
+				require.Equal(t, cause, m.Cause)
+				require.Contains(t, c.Reason("id", d.Finding(0)), m.Fact)
+			}
+			require.Equal(t, condition.Facts(), asked)
+			require.Equal(t, d.Missing(), d.Finding(0).Missing)
 		}
 	}
 }
@@ -171,12 +180,15 @@ func TestActualNeverPrints(t *testing.T) {
 	d := c.Decide(&p, "join", asOf)
 	actual := map[string]string{}
 	for _, f := range d.Findings() {
-		if v, ok := f.Actual(); ok {
-			actual[f.Rule()] = v
+		for _, fact := range f.Facts() {
+			if v, ok := f.Actual(fact); ok {
+				actual[f.Rule()] += fact + "=" + v + " "
+			}
 		}
 	}
-	require.Equal(t, map[string]string{"citizen": "true", "adult": "1997-03-14", "not-a-student": "false", "category": "laid_off",
-		"not-an-official": "false", "household": "0", "matched": "true", "income": "Rp2.345.678"}, actual)
+	require.Equal(t, map[string]string{"citizen": "citizen=true ", "adult": "birth=1997-03-14 ", "not-a-student": "student=false ", "category": "category=laid_off ",
+		"not-an-official": "official=false ", "household": "household=0 ", "first-time": "awards=0 revoked=false ", "no-other-aid": "aid=false subsidy=false grant=false ",
+		"matched": "matched=true ", "income": "income=Rp2.345.678 "}, actual)
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "d", d, "f", d.Finding(1))
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "d", d, "all", d.Findings())
@@ -203,4 +215,94 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 		plan.Decide(&p, &d)
 		plan.Decide(&nobody, &d)
 	}))
+}
+
+// Someone who is not yet born on the legal date has no age: the date is wrong, and
+// neither an upper limit nor its negation passes.
+func TestNobodyIsYoungerThanNought(t *testing.T) {
+	f := newFacts()
+	for _, condition := range []eligibility.Condition{f.birth.AgeAtMost(5), eligibility.Not(f.birth.AgeAtMost(5)), f.birth.AgeAtLeast(5), eligibility.Not(f.birth.AgeAtLeast(5)),
+		eligibility.Any(f.birth.AgeAtMost(5), f.birth.OnOrAfter(asOf))} {
+		c, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: condition, Basis: eligibility.WithoutArticle("x"), At: always}}}, nil)
+		require.NoError(t, err)
+		plan := c.Plan("join", asOf)
+		for day, want := range map[calendar.Date]bool{asOf.AddDays(1): false, calendar.Of(2203, 1, 1): false, asOf: true, asOf.AddDays(-1): true} {
+			p := person{Birth: eligibility.Known(day)}
+			var d eligibility.Decision
+			var o eligibility.Outcomes
+			plan.Decide(&p, &d)
+			require.NoError(t, plan.DecideBlock(eligibility.Population(f.schema, []person{p})[0], &o))
+			require.Equal(t, want, d.Verdict != eligibility.Pending, d)
+			require.Equal(t, d.Verdict, o.Verdict(0))
+			if !want {
+				require.Equal(t, "birth(conflicting)", d.Missing()[0].String())
+			}
+		}
+	}
+}
+
+// What is kept of people shows in no way of printing, also inside structs that are not
+// this package's and print their unexported fields.
+func TestNothingKeptPrints(t *testing.T) {
+	f := newFactsTogether()
+	c, err := eligibility.Compile(f.schema, f.policy(), nil)
+	require.NoError(t, err)
+	p := sri()
+	d := c.Decide(&p, "join", asOf)
+	blocks := eligibility.Population(f.schema, []person{p})
+	var row eligibility.Row
+	s := eligibility.NewSchema[person]()
+	birth := s.Date("birth", nil)
+	s.Read(func(p *person, r *eligibility.Row) { r.Date(birth, p.Birth); row = *r })
+	only, err := eligibility.Compile(s, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: birth.AgeAtLeast(18), Basis: eligibility.WithoutArticle("x"), At: always}}}, nil)
+	require.NoError(t, err)
+	only.Decide(&p, "join", asOf)
+	number := fmt.Sprint(1997<<9 | 3<<5 | 14) // how the birth date is kept
+	for _, v := range []any{
+		d, &d, struct{ d eligibility.Decision }{d}, struct{ d *eligibility.Decision }{&d}, []struct{ d eligibility.Decision }{{d}},
+		struct{ f eligibility.Finding }{d.Finding(1)}, struct{ all []eligibility.Finding }{d.Findings()},
+		row, &row, *blocks[0], blocks[0], blocks, struct{ b eligibility.Block[person] }{*blocks[0]}, struct{ b *eligibility.Block[person] }{blocks[0]},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+			text := fmt.Sprintf(verb, v)
+			require.NotContains(t, text, number)
+			require.NotContains(t, text, "1997")
+		}
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.NotContains(t, string(data), "1997")
+	}
+	require.Contains(t, fmt.Sprintf("%+v", struct{ n int }{1997<<9 | 3<<5 | 14}), number, "the control")
+}
+
+// A finding says what was asked of whom and why: key, limit, basis and parameters.
+func TestFindingSaysAll(t *testing.T) {
+	f := newFacts()
+	basis := eligibility.Article("Decree 1", "2")
+	c, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p",
+		Params: []eligibility.Param{{Name: "limit", Value: 3_000_000_00, Currency: "IDR", Basis: eligibility.WithoutArticle("decision")}},
+		Rules:  []eligibility.Rule{{Code: "means", Require: eligibility.Any(f.income.AtMostParam("limit"), f.student.Is(true)), Basis: basis, At: always, Severity: eligibility.Notice}}}, nil)
+	require.NoError(t, err)
+	p := sri()
+	p.Income = eligibility.Known[int64](4_000_000_50)
+	p.Student = eligibility.Observation[bool]{}
+	d := c.Decide(&p, "join", asOf)
+	found := d.Finding(0)
+	require.Equal(t, "rule.means", found.ReasonKey())
+	require.Equal(t, basis, found.Basis())
+	require.Equal(t, []string{"income", "student"}, found.Facts())
+	value, ok := found.Actual("income")
+	require.True(t, ok)
+	require.Equal(t, "Rp4.000.000,50", value)
+	_, ok = found.Actual("student")
+	require.False(t, ok)
+	_, ok = found.Actual("citizen")
+	require.False(t, ok, "the rule does not look at it")
+	limit, err := json.Marshal(found.Limit())
+	require.NoError(t, err)
+	require.Equal(t, `{"any":[{"at_most":{"currency":"IDR","units":300000000},"fact":"income"},{"fact":"student","is":true}]}`, string(limit))
+	data, err := json.Marshal(found)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"rule":"means","outcome":"unknown","basis":{"instrument":"Decree 1","article":"2"},"limit":`+string(limit)+`,
+		"notice":true,"missing":[{"fact":"student","source":"dapodik","cause":"not-asked"}]}`, string(data))
 }

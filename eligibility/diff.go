@@ -18,7 +18,7 @@ type Difference struct {
 }
 
 // RuleDifference counts, of the people whose verdict changes, those in whom one rule's
-// outcome differs. A rule that a plan does not have passes there.
+// outcome differs. A rule that a plan does not have, or only as a notice, passes there.
 type RuleDifference struct {
 	Rule     string
 	Fails    int // failed newly
@@ -47,7 +47,7 @@ func Diff[E any](old, new *Plan[E], people []*Block[E], each func(Change)) (Diff
 	d := newDiffer(old.plan, new.plan)
 	first := 0
 	for _, b := range people {
-		d.nodes.run(b.columns, b.n)
+		d.nodes.run(b.inside.get().of, b.n)
 		d.old.decide()
 		d.new.decide()
 		d.count()
@@ -62,7 +62,7 @@ func Diff[E any](old, new *Plan[E], people []*Block[E], each func(Change)) (Diff
 type differ struct {
 	nodes    *sheet
 	old, new Outcomes
-	pairs    [][2]int32 // the nodes of a rule in both plans; -1: it has none
+	pairs    [][2]int32 // the nodes of a rule in both plans; -1: it does not decide there
 	varying  []int      // the rules whose nodes differ
 	sum      Difference
 	changed  [blockWords]uint64
@@ -74,24 +74,30 @@ func newDiffer(old, new *plan) *differ {
 	b := newBuilder()
 	oldPlace, newPlace := b.merge(&old.program), b.merge(&new.program)
 	program := b.finish(oldPlace, newPlace)
-	d := &differ{nodes: newSheet(&program)}
+	d := &differ{nodes: newSheet(&program, new.facts)}
 	d.old.begin(old, d.nodes, oldPlace)
 	d.new.begin(new, d.nodes, newPlace)
-	for i, r := range new.rules {
-		pair := [2]int32{-1, d.new.roots[i]}
-		if k := slices.IndexFunc(old.rules, func(o *ruleInfo) bool { return o.code == r.code }); k >= 0 {
-			pair[0] = d.old.roots[k]
-		}
-		d.add(r.code, pair)
+	for _, r := range new.rules {
+		d.add(r.code, [2]int32{d.old.deciding(r.code), d.new.deciding(r.code)})
 	}
-	for i, r := range old.rules {
+	for _, r := range old.rules {
 		if !slices.ContainsFunc(new.rules, func(n *ruleInfo) bool { return n.code == r.code }) {
-			d.add(r.code, [2]int32{d.old.roots[i], -1})
+			d.add(r.code, [2]int32{d.old.deciding(r.code), -1})
 		}
 	}
 	d.differs = make([][blockWords]uint64, len(d.pairs))
 	d.codes = make([]string, 0, len(d.varying))
 	return d
+}
+
+// deciding returns the node of a rule, or -1 if the plan has none or it is a notice.
+func (o *Outcomes) deciding(code string) int32 {
+	for i, r := range o.plan.rules {
+		if r.code == code && r.severity == Bar {
+			return o.roots[i]
+		}
+	}
+	return -1
 }
 
 func (d *differ) add(code string, pair [2]int32) {

@@ -101,3 +101,32 @@ func TestBlocks(t *testing.T) {
 	require.Equal(t, []uint64{1}, o.AppendUnknown(nil, 0))
 	require.Equal(t, []uint64{0}, o.Fail(0))
 }
+
+// A rule that only its severity changes is the one that moves people.
+func TestDiffNamesARuleThatNoLongerDecides(t *testing.T) {
+	f := newFacts()
+	old, next := f.policy(), f.policy()
+	next.Rules[9].Severity = eligibility.Notice
+	var plans [2]*eligibility.Plan[person]
+	for i, p := range []eligibility.Policy{old, next} {
+		c, err := eligibility.Compile(f.schema, p, nil)
+		require.NoError(t, err)
+		plans[i] = c.Plan("join", asOf)
+	}
+	people := eligibility.Population(f.schema, population(2000))
+	for _, way := range [][2]int{{0, 1}, {1, 0}} {
+		moved := 0
+		sum, err := eligibility.Diff(plans[way[0]], plans[way[1]], people, func(c eligibility.Change) {
+			moved++
+			require.Equal(t, []string{"income"}, c.Rules)
+		})
+		require.NoError(t, err)
+		require.Positive(t, moved)
+		for _, r := range sum.Rules {
+			require.Equal(t, r.Rule == "income", r.ByItself > 0, r.Rule)
+			if r.Rule == "income" {
+				require.Equal(t, moved, r.ByItself)
+			}
+		}
+	}
+}

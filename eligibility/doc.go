@@ -15,19 +15,19 @@
 //	student := s.Source("dapodik", 180).Bool("student", func(j *Jobseeker) eligibility.Observation[bool] {
 //		return j.Studies
 //	})
-//	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
-//		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Perpres 76/2020", "3(4)b"),
+//	policy := eligibility.Policy{Name: "permenko-11", Rules: []eligibility.Rule{
+//		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Permenko 11/2020", "2(4)b"),
 //			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
-//		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Perpres 76/2020", "3(4)c"),
+//		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Permenko 11/2020", "2(4)c"),
 //			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
 //	}}
 //	compiled, err := eligibility.Compile(s, policy, nil)
 //
 //	d := compiled.Decide(&Jobseeker{Birth: calendar.Of(2004, 1, 1)}, "join", calendar.Of(2020, 8, 8))
 //	fmt.Println(d)
-//	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
+//	// permenko-11 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
 //	fmt.Println(compiled.Reason("en", d.Finding(0)))
-//	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
+//	// Not met: age by birth is at least 18 years. Basis: Permenko 11/2020, Article 2(4)b.
 //
 // Every rule is asked, in Kleene's three-valued logic. A rule that fails makes the
 // person ineligible; otherwise a rule that is undecided makes the decision
@@ -36,8 +36,10 @@
 //
 // The as-of date is the legal date: it chooses the rules and the values of
 // parameters in force, and ages and the freshness of evidence are counted to it.
-// PlanKnown decides again with what was known on an earlier day. Nothing reads a
-// clock; LegalDate turns an instant into a day of the policy's zone.
+// PlanKnown takes the rules and parameters as they were known on an earlier day. With
+// the facts of a decision, which Decision.AppendFacts gives and Plan.DecideFacts takes,
+// an old decision is made again. Nothing reads a clock; LegalDate turns an instant into
+// a day of the policy's zone.
 //
 // A policy can also be read from JSON (ParsePolicy), which gives the same value as
 // building it in Go and so the same Digest. Load wants a policy file to carry its
@@ -48,8 +50,9 @@
 //
 // To decide about many people, make a Plan once and give it one Decision to
 // overwrite: that allocates nothing. Schema.Read declares one function for many
-// facts, which is quicker than one for each. For a nation, put people into blocks of
-// columns and ask Plan.DecideBlock, Diff (who is decided otherwise by a new
+// facts, which is quicker than one for each. To ask several plans about the same people,
+// put them into blocks of columns once (to fill a block costs as much as to decide
+// by row) and ask Plan.DecideBlock, Diff (who is decided otherwise by a new
 // policy, and by which rule), Coverage (which rules never fire) and Impact (what
 // another value of a parameter does).
 package eligibility

@@ -1,6 +1,7 @@
 package eligibility_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestKnownAt(t *testing.T) {
 		{day(2020, 4, 1), day(2020, 6, 1), eligibility.Eligible, 1},
 		{day(2020, 4, 1), calendar.Date{}, eligibility.Eligible, 1},
 		{day(2020, 2, 1), calendar.Date{}, eligibility.Ineligible, 1},
-		{day(2021, 1, 1), calendar.Date{}, eligibility.Pending, 0}, // the later edition has ended the rule
+		{day(2021, 1, 1), calendar.Date{}, eligibility.Ineligible, 1}, // after the later edition the first stands
 		{day(2021, 1, 1), day(2020, 5, 31), eligibility.Ineligible, 1},
 	} {
 		var d eligibility.Decision
@@ -156,10 +157,10 @@ func TestGoRule(t *testing.T) {
 	awards := s.Int("awards", func(p *person) eligibility.Value[int64] { return p.Awards })
 	revoked := s.Bool("revoked", func(p *person) eligibility.Value[bool] { return p.Revoked })
 	reason := map[string]string{"id": "catatan penerima bersih", "en": "the record is clean"}
-	clean := s.Go("clean-record", eligibility.GoRule[person]{Facts: []eligibility.Fact{awards.Fact, revoked.Fact}, Reason: reason,
-		Decide: func(p *person) eligibility.Outcome {
-			n, ok := p.Awards.Get()
-			_, known := p.Revoked.Get()
+	clean := s.Go("clean-record", eligibility.GoRule{Facts: []eligibility.Fact{awards.Fact, revoked.Fact}, Reason: reason,
+		Decide: func(g eligibility.Given) eligibility.Outcome {
+			n, ok := g.Int(awards).Get()
+			_, known := g.Bool(revoked).Get()
 			switch {
 			case ok && n > 5:
 				return eligibility.Fail
@@ -179,12 +180,12 @@ func TestGoRule(t *testing.T) {
 	require.Equal(t, []eligibility.Missing{{Fact: "awards"}, {Fact: "revoked"}}, d.Missing())
 
 	bad := eligibility.NewSchema[person]()
-	bad.Go("nameless", eligibility.GoRule[person]{})
+	bad.Go("nameless", eligibility.GoRule{})
 	_, err = eligibility.Compile(bad, policy, nil)
 	require.Equal(t, []string{"facts.nameless: facts", "facts.nameless: reason", "facts.nameless: decide", "rules[0].require: fact"}, faultsOf(t, err))
 	half := eligibility.NewSchema[person]()
 	n := half.Int("awards", func(p *person) eligibility.Value[int64] { return p.Awards })
-	half.Go("clean-record", eligibility.GoRule[person]{Facts: []eligibility.Fact{n.Fact}, Reason: map[string]string{"id": "x"}, Decide: func(*person) eligibility.Outcome { return eligibility.Pass }})
+	half.Go("clean-record", eligibility.GoRule{Facts: []eligibility.Fact{n.Fact}, Reason: map[string]string{"id": "x"}, Decide: func(eligibility.Given) eligibility.Outcome { return eligibility.Pass }})
 	_, err = eligibility.Compile(half, policy, nil)
 	require.Equal(t, []string{"rules[0]: texts"}, faultsOf(t, err))
 }
@@ -195,4 +196,150 @@ func TestSources(t *testing.T) {
 		{Source: "dapodik", Fact: "student", Kind: "bool", MaxDays: 180}, {Source: "bkn", Fact: "official", Kind: "bool", MaxDays: 90},
 		{Source: "dtks", Fact: "aid", Kind: "bool"}, {Source: "bpjs", Fact: "subsidy", Kind: "bool"}, {Source: "kemenkop", Fact: "grant", Kind: "bool"},
 	}, newFacts().schema.Sources())
+}
+
+// A rule in Go is given facts as the plan sees them: an answer that is too old is unknown
+// to it, in a row and in columns, and so is a fact that it does not name.
+func TestGoRuleSeesNoOldAnswer(t *testing.T) {
+	s := eligibility.NewSchema[person]()
+	official := s.Source("bkn", 90).Bool("official", func(p *person) eligibility.Observation[bool] { return p.Official })
+	citizen := s.Bool("citizen", func(p *person) eligibility.Value[bool] { return p.Citizen })
+	matched := s.Bool("matched", func(p *person) eligibility.Value[bool] { return p.Matched })
+	private := s.Go("private", eligibility.GoRule{Facts: []eligibility.Fact{official.Fact, citizen.Fact}, Reason: map[string]string{"id": "x", "en": "x"},
+		Decide: func(g eligibility.Given) eligibility.Outcome {
+			if _, ok := g.Bool(matched).Get(); ok {
+				return eligibility.Fail // it is not named
+			}
+			switch yes, ok := g.Bool(official).Get(); {
+			case !ok:
+				return eligibility.Undecided
+			case yes:
+				return eligibility.Fail
+			}
+			return eligibility.Pass
+		}})
+	c, err := eligibility.Compile(s, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "private", Require: private.Holds(), Basis: eligibility.WithoutArticle("x"), At: always}}}, nil)
+	require.NoError(t, err)
+	p := sri() // a citizen, asked on 2020-08-01
+	blocks := eligibility.Population(s, []person{p})
+	for _, test := range []struct {
+		legal calendar.Date
+		want  eligibility.Verdict
+	}{{asOf, eligibility.Eligible}, {calendar.Of(2020, 10, 30), eligibility.Eligible}, {calendar.Of(2020, 10, 31), eligibility.Pending}} {
+		plan := c.Plan("join", test.legal)
+		var d, again eligibility.Decision
+		var o eligibility.Outcomes
+		plan.Decide(&p, &d)
+		require.NoError(t, plan.DecideBlock(blocks[0], &o))
+		require.Equal(t, test.want, d.Verdict, d)
+		require.Equal(t, test.want, o.Verdict(0), test.legal)
+		first := c.Decide(&p, "join", asOf)
+		require.NoError(t, plan.DecideFacts(first.AppendFacts(nil), &again))
+		require.Equal(t, test.want, again.Verdict, "from what was known at first")
+	}
+	d := c.Decide(&p, "join", calendar.Of(2020, 10, 31))
+	require.Equal(t, []eligibility.Missing{{Fact: "official", Source: "bkn", Cause: eligibility.Expired}}, d.Missing())
+}
+
+// An edition that became known later corrects its own period and ends nothing: only a
+// repeal, with its basis, takes a rule out of force.
+func TestOnlyARepealEndsARule(t *testing.T) {
+	f := newFacts()
+	day := calendar.Of
+	rules := []eligibility.Rule{
+		{Code: "clean", Require: f.revoked.Is(false), Basis: eligibility.WithoutArticle("first"), At: always},
+		{Code: "clean", Require: eligibility.Any(f.revoked.Is(false), f.citizen.Is(true)), Basis: eligibility.WithoutArticle("corrected"), At: always,
+			From: day(2020, 3, 1), Until: day(2020, 7, 1), Known: day(2021, 1, 1)},
+	}
+	barred := person{Revoked: eligibility.Known(true), Citizen: eligibility.Known(true)}
+	repealed := append(append([]eligibility.Rule{}, rules...), eligibility.Rule{Code: "clean", Repeal: true, Basis: eligibility.Article("Perpres 1", "2"), From: day(2023, 1, 1), Known: day(2022, 12, 1)})
+	for _, test := range []struct {
+		rules  []eligibility.Rule
+		legal  calendar.Date
+		known  calendar.Date
+		passes bool
+		asked  int
+	}{
+		{rules, day(2020, 2, 29), calendar.Date{}, false, 1},
+		{rules, day(2020, 3, 1), calendar.Date{}, true, 1},
+		{rules, day(2020, 3, 1), day(2020, 12, 31), false, 1},
+		{rules, day(2020, 7, 1), calendar.Date{}, false, 1},
+		{rules, day(2030, 1, 1), calendar.Date{}, false, 1},
+		{repealed, day(2022, 12, 31), calendar.Date{}, false, 1},
+		{repealed, day(2023, 1, 1), day(2022, 11, 30), false, 1},
+		{repealed, day(2023, 1, 1), calendar.Date{}, false, 0},
+		{repealed, day(2020, 3, 1), calendar.Date{}, true, 1},
+	} {
+		c, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: test.rules}, nil)
+		require.NoError(t, err)
+		var d eligibility.Decision
+		c.PlanKnown("join", test.legal, test.known).Decide(&barred, &d)
+		require.Equal(t, test.asked, d.Len(), "%v", test.legal)
+		require.Equal(t, test.passes, d.Verdict == eligibility.Eligible, "%v", test.legal)
+	}
+	wrong := repealed[2]
+	wrong.At, wrong.Require = always, f.citizen.Is(true)
+	_, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{rules[0], wrong}}, nil)
+	require.Equal(t, []string{"rules[1].repeal: repeal"}, faultsOf(t, err))
+	wrong = repealed[2]
+	wrong.Known, wrong.Basis = calendar.Date{}, eligibility.Basis{}
+	_, err = eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{rules[0], wrong}}, nil)
+	require.Equal(t, []string{"rules[1].basis: basis", "rules[1]: overlap"}, faultsOf(t, err), "known from the first, the rule itself ends")
+}
+
+// Every edition that overlaps an earlier one is reported, not neighbours only.
+func TestEveryOverlapIsReported(t *testing.T) {
+	f := newFacts()
+	edition := func(from, until int) eligibility.Rule {
+		return eligibility.Rule{Code: "r", Require: f.citizen.Is(true), Basis: eligibility.WithoutArticle("x"), At: always, From: calendar.Of(from, 1, 1), Until: calendar.Of(until, 1, 1)}
+	}
+	_, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{edition(2020, 2030), edition(2021, 2022), edition(2023, 2024), edition(2030, 2031)}}, nil)
+	require.Equal(t, []string{"rules[1]: overlap", "rules[2]: overlap"}, faultsOf(t, err))
+}
+
+// A rule for a cohort passes in some years only, and is not constant for that; one that
+// no day can pass is, also in one period of its parameter.
+func TestConstantIsOfAWholePeriod(t *testing.T) {
+	f := newFacts()
+	day := calendar.Of
+	cohort := []eligibility.Condition{f.birth.OnOrAfter(day(2007, 1, 1)), f.birth.OnOrBefore(day(2007, 12, 31))}
+	basis := eligibility.WithoutArticle("x")
+	age := func(n int64, from, until calendar.Date) eligibility.Param {
+		return eligibility.Param{Name: "age", Value: n, Basis: basis, From: from, Until: until}
+	}
+	compile := func(c eligibility.Condition, from, until calendar.Date, params ...eligibility.Param) error {
+		_, err := eligibility.Compile(f.schema, eligibility.Policy{Name: "p", Params: params, Rules: []eligibility.Rule{{Code: "r", Require: c, Basis: basis, At: always, From: from, Until: until}}}, nil)
+		return err
+	}
+	grown := eligibility.All(append(cohort, f.birth.AgeAtLeast(18), f.birth.AgeAtMost(25))...)
+	byParam := eligibility.All(append(cohort, f.birth.AgeAtLeastParam("age"), f.birth.AgeAtMost(25))...)
+	never := calendar.Date{}
+	require.NoError(t, compile(grown, day(2020, 1, 1), never))
+	require.NoError(t, compile(grown, never, never))
+	require.NoError(t, compile(grown, never, day(2100, 1, 1)))
+	require.NoError(t, compile(grown, day(2020, 1, 1), day(2025, 1, 2)))
+	require.NoError(t, compile(byParam, day(2020, 1, 1), never, age(18, never, never)))
+	require.NoError(t, compile(byParam, day(2020, 1, 1), never, age(18, never, day(2030, 1, 1)), age(20, day(2030, 1, 1), never)))
+	for _, err := range []error{
+		compile(grown, day(2020, 1, 1), day(2025, 1, 1)), // it ends a day too early
+		compile(grown, day(2034, 1, 1), never),           // it begins a day too late
+		compile(byParam, day(2020, 1, 1), never, age(26, never, never)),
+		compile(byParam, day(2020, 1, 1), never, age(18, never, day(2030, 1, 1)), age(26, day(2030, 1, 1), never)),
+	} {
+		require.Equal(t, []string{"rules[0].require: constant"}, faultsOf(t, err))
+	}
+}
+
+// A dictionary of the greatest size is checked in one pass.
+func BenchmarkCompileGreatestDictionary(b *testing.B) {
+	codes := make([]string, 65_535)
+	for i := range codes {
+		codes[i] = strconv.Itoa(i)
+	}
+	s := eligibility.NewSchema[person]()
+	place := s.Code("place", codes, func(p *person) eligibility.Value[string] { return p.Category })
+	for b.Loop() {
+		_, err := eligibility.Compile(s, eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: place.In("7", "65534"), Basis: eligibility.WithoutArticle("x"), At: always}}}, nil)
+		require.NoError(b, err)
+	}
 }

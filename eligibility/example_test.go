@@ -22,10 +22,10 @@ func Example() {
 	student := s.Source("dapodik", 180).Bool("student", func(j *Jobseeker) eligibility.Observation[bool] {
 		return j.Studies
 	})
-	policy := eligibility.Policy{Name: "perpres-76", Rules: []eligibility.Rule{
-		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Perpres 76/2020", "3(4)b"),
+	policy := eligibility.Policy{Name: "permenko-11", Rules: []eligibility.Rule{
+		{Code: "adult", Require: birth.AgeAtLeast(18), Basis: eligibility.Article("Permenko 11/2020", "2(4)b"),
 			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
-		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Perpres 76/2020", "3(4)c"),
+		{Code: "not-a-student", Require: student.Is(false), Basis: eligibility.Article("Permenko 11/2020", "2(4)c"),
 			From: calendar.Of(2020, 7, 8), At: eligibility.Stages()},
 	}}
 	compiled, err := eligibility.Compile(s, policy, nil)
@@ -38,9 +38,9 @@ func Example() {
 	fmt.Println(compiled.Reason("en", d.Finding(0)))
 	fmt.Println(compiled.Reason("id", d.Finding(1)))
 	// Output:
-	// perpres-76 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
-	// Not met: age by birth is at least 18 years. Basis: Perpres 76/2020, Article 3(4)b.
-	// Belum dapat dinilai: student: tidak. Masih diperlukan: student (belum ditanyakan; sumber: dapodik). Dasar: Perpres 76/2020, Pasal 3(4)c.
+	// permenko-11 join as of 2020-08-08: ineligible; adult: fail; not-a-student: unknown student(not-asked, dapodik)
+	// Not met: age by birth is at least 18 years. Basis: Permenko 11/2020, Article 2(4)b.
+	// Belum dapat dinilai: student: tidak. Masih diperlukan: student (belum ditanyakan; sumber: dapodik). Dasar: Permenko 11/2020, Pasal 2(4)c.
 }
 
 func ExampleDiff() {

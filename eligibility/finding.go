@@ -27,7 +27,7 @@ type Decision struct {
 	Verdict Verdict
 
 	plan       *plan
-	row        Row
+	row        veil[Row]
 	pass, fail []uint64 // bitsets of the plan's nodes
 }
 
@@ -56,10 +56,11 @@ func (d *Decision) Finding(i int) Finding {
 	if f.Outcome == Undecided {
 		f.Missing = d.missing(root, nil)
 	}
-	if f.rule.require.op < opAll && f.Outcome != Undecided {
-		fact := d.plan.tests[root].fact
-		f.fact, f.value = &d.plan.facts.facts[fact], d.row.cells[fact]
+	k := &kept{rule: f.rule, facts: d.plan.facts, cells: make([]cell, len(f.rule.facts))}
+	for i, fact := range f.rule.facts {
+		k.cells[i] = d.row.get().cells[fact]
 	}
+	f.kept = veiled(k)
 	return f
 }
 
@@ -78,7 +79,7 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 	if f.kind == goKind {
 		return d.missingInGo(f, all)
 	}
-	return addMissing(all, f, d.row.cells[t.fact])
+	return addMissing(all, f, d.row.get().cells[t.fact])
 }
 
 // missingInGo: what is unknown of the facts that a rule in Go looks at; all of them
@@ -86,8 +87,8 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 func (d *Decision) missingInGo(f *about, all []Missing) []Missing {
 	before := len(all)
 	for _, i := range f.asks {
-		if d.row.cells[i].state == unknown {
-			all = addMissing(all, &d.plan.facts.facts[i], d.row.cells[i])
+		if d.row.get().cells[i].state == unknown {
+			all = addMissing(all, &d.plan.facts.facts[i], d.row.get().cells[i])
 		}
 	}
 	if len(all) > before {
@@ -191,10 +192,18 @@ type Finding struct {
 	Outcome Outcome
 	Missing []Missing // what an undecided rule still needs
 
-	rule  *ruleInfo
-	fact  *about // of a rule that is one comparison
-	value cell
+	rule *ruleInfo
+	kept veil[kept]
 }
+
+// kept is what is known of a rule's facts, copied from the decision.
+type kept struct {
+	rule  *ruleInfo
+	facts *dictionaries
+	cells []cell
+}
+
+func (k *kept) about(i int) *about { return &k.facts.facts[k.rule.facts[i]] }
 
 // Rule returns the rule's code.
 func (f Finding) Rule() string {
@@ -209,7 +218,7 @@ func (f Finding) Basis() Basis {
 	if f.rule == nil {
 		return Basis{}
 	}
-	return f.rule.basis
+	return f.rule.basis.clone()
 }
 
 // ReasonKey returns the key under which the agency may word the rule, "rule.CODE".
@@ -228,7 +237,11 @@ func (f Finding) Params() []Param {
 	if f.rule == nil {
 		return nil
 	}
-	return slices.Clone(f.rule.params)
+	params := slices.Clone(f.rule.params)
+	for i := range params {
+		params[i].Basis = params[i].Basis.clone()
+	}
+	return params
 }
 
 // Limit returns the rule's condition, with the values of its parameters; it writes
@@ -240,64 +253,62 @@ func (f Finding) Limit() Condition {
 	return f.rule.require
 }
 
-// Actual returns the person's value in words that a machine can read: "true", "17",
-// "Rp50.000", "2002-08-08", "seeker", "a,b". It is personal data. ok is false when
-// it is not known or does not apply, and for rules that combine several facts.
-func (f Finding) Actual() (value string, ok bool) {
-	if f.fact == nil || f.value.state != known {
-		return "", false
+// Facts returns the names of the facts that the rule looks at, each once.
+func (f Finding) Facts() []string {
+	k := f.kept.get()
+	if k == nil {
+		return nil
 	}
-	n := f.value.n
-	switch f.fact.kind {
-	case boolKind:
-		return strconv.FormatBool(n == 1), true
-	case moneyKind:
-		return amount(f.fact.currency, n), true
-	case dateKind:
-		return dayOf(n).String(), true
-	case codeKind:
-		return f.fact.codes[n], true
-	case codesKind:
-		var codes []string
-		for i, code := range f.fact.codes {
-			if n>>i&1 == 1 {
-				codes = append(codes, code)
-			}
-		}
-		return strings.Join(codes, ","), true
-	case goKind:
-		return "", false
+	names := make([]string, len(k.cells))
+	for i := range names {
+		names[i] = k.about(i).name
 	}
-	return strconv.FormatInt(n, 10), true
+	return names
 }
 
-// amount writes minor units: rupiah in the official Indonesian style, other
-// currencies as their code and a decimal number. It is exact.
-func amount(c Currency, units int64) string {
-	scale := uint64(1)
-	for range c.Digits {
-		scale *= 10
+// Actual returns the person's value of one of the rule's facts in words that a machine
+// can read: "true", "17", "Rp50.000", "2002-08-08", "seeker", "a,b". It is personal
+// data. ok is false when it is not known, does not apply, or the rule does not look
+// at the fact.
+func (f Finding) Actual(fact string) (value string, ok bool) {
+	k := f.kept.get()
+	if k == nil {
+		return "", false
 	}
-	sign, size := "", uint64(units)
-	if units < 0 {
-		sign, size = "-", -size
-	}
-	whole, rest := size/scale, ""
-	if c.Digits > 0 {
-		rest = fmt.Sprintf("%0*d", c.Digits, size%scale)
-	}
-	if c.Code == "IDR" {
-		text := sign + wording.Rupiah(int64(whole))
-		if strings.Trim(rest, "0") != "" {
-			text += "," + rest
+	for i := range k.cells {
+		if a := k.about(i); a.name == fact && k.cells[i].state == known {
+			return a.words(k.cells[i].n), true
 		}
-		return text
 	}
-	text := c.Code + " " + sign + strconv.FormatUint(whole, 10)
-	if rest != "" {
-		text += "." + rest
+	return "", false
+}
+
+// words writes a value.
+func (a *about) words(n int64) string {
+	switch a.kind {
+	case boolKind:
+		return strconv.FormatBool(n == 1)
+	case moneyKind:
+		return wording.Amount(a.currency.Code, a.currency.Digits, n)
+	case dateKind:
+		return dayOf(n).String()
+	case codeKind:
+		return a.codes[n]
+	case codesKind:
+		return strings.Join(a.codesIn(n), ",")
 	}
-	return text
+	return strconv.FormatInt(n, 10)
+}
+
+// codesIn returns the codes of a set, in the order of the dictionary.
+func (a *about) codesIn(n int64) []string {
+	var codes []string
+	for i, code := range a.codes {
+		if n>>i&1 == 1 {
+			codes = append(codes, code)
+		}
+	}
+	return codes
 }
 
 // String returns the rule, the outcome and what is missing.

@@ -1,28 +1,55 @@
 package eligibility
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/gelombang/gelombang/program/calendar"
 )
 
 // MarshalJSON writes the condition in canonical JSON: keys sorted, no white space,
-// codes sorted.
-func (c Condition) MarshalJSON() ([]byte, error) { return canonical(c.tree()), nil }
+// codes sorted, and <, > and & escaped as json.Marshal does, which so gives the same
+// bytes. The error says that a text is not UTF-8.
+func (c Condition) MarshalJSON() ([]byte, error) { return canonical(c.tree()) }
 
-// MarshalJSON writes the policy in canonical JSON.
-func (p Policy) MarshalJSON() ([]byte, error) { return canonical(p.tree()), nil }
+// MarshalJSON writes the policy in canonical JSON (see Condition.MarshalJSON), with its
+// cases. The error says that a text is not UTF-8, or a case has a value that JSON lacks.
+func (p Policy) MarshalJSON() ([]byte, error) { return canonical(p.tree()) }
 
-// canonical encodes maps, slices, strings, integers and bools, which cannot fail.
-func canonical(tree any) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(tree); err != nil {
-		return []byte("null")
+// canonical encodes a tree of maps, slices, strings, integers and bools, and of what a
+// Case holds.
+func canonical(tree any) ([]byte, error) {
+	if !isUTF8(tree) {
+		return nil, errors.New("eligibility: a text is not UTF-8")
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	return json.Marshal(tree)
+}
+
+// isUTF8 looks at the texts of a tree. Others would all be written alike.
+func isUTF8(tree any) bool {
+	switch v := tree.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case []string:
+		return !slices.ContainsFunc(v, func(s string) bool { return !utf8.ValidString(s) })
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !isUTF8(item) })
+	case map[string]string:
+		for key, item := range v {
+			if !utf8.ValidString(key) || !utf8.ValidString(item) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, item := range v {
+			if !utf8.ValidString(key) || !isUTF8(item) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (p *Policy) tree() map[string]any {
@@ -53,6 +80,9 @@ func (p *Policy) tree() map[string]any {
 }
 
 func (r *Rule) tree() any {
+	if r.Repeal {
+		return withDays(map[string]any{"code": r.Code, "repeal": true, "basis": r.Basis.tree()}, r.edition())
+	}
 	tree := map[string]any{"code": r.Code, "require": r.Require.tree(), "basis": r.Basis.tree(), "at": append([]string{}, r.At...)}
 	if r.Severity != Bar {
 		tree["severity"] = r.Severity.String()
@@ -74,7 +104,10 @@ func withDays(tree map[string]any, e edition) map[string]any {
 }
 
 func (b Basis) tree() any {
-	if b.Policy != "" {
+	switch {
+	case b.Policies != nil:
+		return map[string]any{"policy": b.Policies}
+	case b.Policy != "":
 		return map[string]any{"policy": b.Policy}
 	}
 	return map[string]any{"instrument": b.Instrument, "article": b.Article}

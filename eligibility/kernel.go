@@ -21,6 +21,9 @@ func (t *test) column(c *column, pass, fail []uint64) {
 			fresh := inRange32(words32(c.on, w), t.fresh, uint32(afterAllDays-int64(t.fresh)))
 			known, without = known&fresh, without&fresh
 		}
+		if t.latest < afterAllDays {
+			known &= inRange32(words32(c.small, w), 0, uint32(t.latest))
+		}
 		match := yes[w]
 		yes[w], no[w] = known&match, known&^match|without
 	}

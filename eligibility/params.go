@@ -20,7 +20,7 @@ func (p *Policy) settled(c Condition, legal, known calendar.Date) (out Condition
 		out.of[i], more, fine = p.settled(part, legal, known)
 		ok = ok && fine
 		for _, each := range more {
-			if !slices.Contains(used, each) {
+			if !slices.ContainsFunc(used, func(p Param) bool { return p.Name == each.Name }) {
 				used = append(used, each)
 			}
 		}

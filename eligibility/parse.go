@@ -3,6 +3,7 @@ package eligibility
 import (
 	"encoding/json"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/gelombang/gelombang/program/calendar"
 )
@@ -14,8 +15,10 @@ import (
 //	   "basis": {"policy": "decision of the Committee"}, "from": "2021-01-01"}],
 //	 "rules": [
 //	  {"code": "adult", "require": {"fact": "birth", "age_at_least": 18},
-//	   "basis": {"instrument": "Perpres 76/2020", "article": "3(4)b"},
+//	   "basis": {"instrument": "Permenko 11/2020", "article": "2(4)b"},
 //	   "from": "2020-07-08", "at": ["join", "screen"]},
+//	  {"code": "adult", "repeal": true, "from": "2030-01-01",
+//	   "basis": {"policy": {"id": "contoh", "en": "an example"}}},
 //	  {"code": "income", "require": {"fact": "income", "at_most": {"param": "income-limit"}},
 //	   "basis": {"policy": "an example"}, "from": "2021-01-01", "known": "2020-12-20",
 //	   "at": ["join"], "severity": "notice"}],
@@ -26,6 +29,9 @@ import (
 // of the wrong type are reported, all at once, each a *Fault with its path.
 // Compile checks the meaning against a schema.
 func ParsePolicy(data []byte) (Policy, error) {
+	if !utf8.Valid(data) {
+		return Policy{}, joined([]Fault{{"policy", "text", "is not UTF-8"}})
+	}
 	tree, err := parseTree(data)
 	if err != nil {
 		return Policy{}, joined([]Fault{{"policy", "json", err.Error()}})
@@ -145,14 +151,25 @@ func (r *parser) param(tree any, path string) Param {
 }
 
 func (r *parser) rule(tree any, path string) Rule {
-	object := r.object(tree, path, "code", "require", "basis", "from", "until", "known", "at", "severity")
+	object := r.object(tree, path, "code", "require", "repeal", "basis", "from", "until", "known", "at", "severity")
 	rule := Rule{
-		Code:    r.text(object["code"], path+".code"),
-		Require: r.condition(object["require"], path+".require"),
-		Basis:   r.basis(object["basis"], path+".basis"),
-		At:      r.texts(object["at"], path+".at"),
-		From:    r.day(object, "from", path), Until: r.day(object, "until", path), Known: r.day(object, "known", path),
+		Code:  r.text(object["code"], path+".code"),
+		Basis: r.basis(object["basis"], path+".basis"),
+		From:  r.day(object, "from", path), Until: r.day(object, "until", path), Known: r.day(object, "known", path),
 	}
+	if repeal, ok := object["repeal"]; ok {
+		if rule.Repeal = r.boolean(repeal, path+".repeal"); !rule.Repeal {
+			r.fault(path+".repeal", "type", "is true, or left out")
+		}
+		for _, key := range []string{"require", "at", "severity"} {
+			if _, there := object[key]; there {
+				r.fault(path, "repeal", "a repeal has no "+key)
+			}
+		}
+		return rule
+	}
+	rule.Require = r.condition(object["require"], path+".require")
+	rule.At = r.texts(object["at"], path+".at")
 	if severity, ok := object["severity"]; ok {
 		switch r.text(severity, path+".severity") {
 		case "bar":
@@ -202,6 +219,13 @@ func (r *parser) basis(tree any, path string) Basis {
 	if policy, ok := object["policy"]; ok {
 		if len(object) > 1 {
 			r.fault(path, "basis", "is an instrument with its article, or a policy without a known article")
+		}
+		if byLanguage, ok := policy.(map[string]any); ok {
+			texts := map[string]string{}
+			for lang, text := range byLanguage {
+				texts[lang] = r.text(text, path+".policy."+lang)
+			}
+			return Basis{Policies: texts}
 		}
 		return WithoutArticle(r.text(policy, path+".policy"))
 	}

@@ -22,6 +22,8 @@ type plan struct {
 	reads                 []int32 // the facts that are read, in the order of the schema
 	named                 [8]byte // names them in a snapshot
 	words                 []testWord
+	births                []int32 // the facts of which an age is asked
+	byGo                  []int32 // the rules in Go
 	program
 }
 
@@ -31,6 +33,7 @@ type ruleInfo struct {
 	severity Severity
 	basis    Basis
 	params   []Param
+	facts    []int32   // those that it looks at, also by a rule in Go
 	require  Condition // with the values of its parameters
 	texts    map[string]ruleTexts
 }
@@ -47,14 +50,21 @@ func (p *program) nodes() int { return len(p.tests) + len(p.combos) }
 // test compares one fact. Dates, ages and freshness are dates' orders, codes are
 // positions.
 type test struct {
-	fact  int32
-	fresh int32 // in columns an answer of an earlier day is expired; a cell knows already
-	low   int64
-	span  uint64     // high minus low; of codes their mask
-	out   [4]Outcome // by way
-	kind  testKind
-	words []uint64 // the mask of a dictionary of more than 64 codes
+	fact   int32
+	limits // of the fact, in columns; a cell knows already
+	low    int64
+	span   uint64     // high minus low; of codes their mask
+	out    [4]Outcome // by way
+	kind   testKind
+	age    bool
+	words  []uint64 // the mask of a dictionary of more than 64 codes
+	rule   *about   // a rule in Go, with the limits of the facts that it looks at
+	asks   []limits
 }
+
+// limits are those beyond which a fact's value counts as unknown: an answer of a day
+// before fresh is expired, a birth after latest cannot be.
+type limits struct{ fresh, latest int32 }
 
 // way is how a test can come out: the fact's status, but for a value that does not
 // hold.
@@ -181,6 +191,7 @@ func (b *builder) again(n int32) int32 {
 func (b *builder) addTest(t test) int32 {
 	key := t.key()
 	if n, ok := b.seen[key]; ok {
+		b.tests[n].age = b.tests[n].age || t.age // a date can be the limit of an age
 		return n
 	}
 	n := int32(len(b.tests))
@@ -229,11 +240,14 @@ func (b *builder) merge(other *program) []int32 {
 
 func (t *test) key() string {
 	var b strings.Builder
-	for _, n := range []int64{int64(t.fact), int64(t.kind), int64(t.out[holds]), int64(t.out[holdsNot]), int64(t.out[doesNotApply]), int64(t.fresh), t.low, int64(t.span)} {
+	for _, n := range []int64{int64(t.fact), int64(t.kind), int64(t.out[holds]), int64(t.out[holdsNot]), int64(t.out[doesNotApply]), int64(t.fresh), int64(t.latest), t.low, int64(t.span)} {
 		b.WriteString(strconv.FormatInt(n, 36) + " ")
 	}
 	for _, w := range t.words {
 		b.WriteString(strconv.FormatUint(w, 36) + " ")
+	}
+	for _, a := range t.asks {
+		b.WriteString(strconv.Itoa(int(a.fresh)) + " " + strconv.Itoa(int(a.latest)) + " ")
 	}
 	return b.String()
 }
@@ -241,7 +255,8 @@ func (t *test) key() string {
 func resolve(d *dictionaries, c Condition, asOf calendar.Date, negated bool) test {
 	i := d.index[c.fact]
 	f := &d.facts[i]
-	t := test{fact: int32(i), out: [4]Outcome{holds: Pass, holdsNot: Fail, doesNotApply: Fail}, fresh: f.freshFrom(asOf)}
+	t := test{fact: int32(i), out: [4]Outcome{holds: Pass, holdsNot: Fail, doesNotApply: Fail}}
+	t.limits = limits{f.freshFrom(asOf), afterAllDays}
 	if negated {
 		t.out = [4]Outcome{holds: Fail, holdsNot: Pass, doesNotApply: Pass}
 	}
@@ -250,11 +265,16 @@ func resolve(d *dictionaries, c Condition, asOf calendar.Date, negated bool) tes
 		return t
 	}
 	low, high := c.low, c.high
+	t.age = c.op == opAgeAtLeast || c.op == opAgeAtMost
 	switch c.op {
 	case opIs:
 		low, high = asNumber(c.yes), asNumber(c.yes)
 	case opHolds:
 		low, high = 1, 1
+		t.rule = f
+		for _, k := range f.asks {
+			t.asks = append(t.asks, limits{d.facts[k].freshFrom(asOf), afterAllDays})
+		}
 	case opKnown:
 		low, high = math.MinInt64, math.MaxInt64
 	case opOnOrAfter:
@@ -329,6 +349,45 @@ func (t *test) way(c *cell) way {
 }
 
 func (t *test) outcome(c *cell) Outcome { return t.out[t.way(c)] }
+
+// noneBornLater lets what is known of a fact be unknown for all tests when an age is
+// asked of it and it is a day after asOf. It returns these facts.
+func (p *program) noneBornLater(asOf calendar.Date) (births []int32) {
+	for i := range p.tests {
+		if t := &p.tests[i]; t.age && !slices.Contains(births, t.fact) {
+			births = append(births, t.fact)
+		}
+	}
+	for i := range p.tests {
+		t := &p.tests[i]
+		if slices.Contains(births, t.fact) {
+			t.latest = dayOrder(asOf)
+		}
+		for k := range t.asks {
+			if slices.Contains(births, int32(t.rule.asks[k])) {
+				t.asks[k].latest = dayOrder(asOf)
+			}
+		}
+	}
+	return births
+}
+
+// settle says what reading alone cannot: that a birth is still to come, and what rules
+// in Go find.
+func (p *plan) settle(row *Row) {
+	for _, i := range p.births {
+		row.cells[i].bornBy(dayOrder(p.asOf))
+	}
+	for _, i := range p.byGo {
+		row.cells[i] = p.facts.facts[i].askGo(row)
+	}
+}
+
+func (c *cell) bornBy(latest int32) {
+	if latest < afterAllDays && c.state == known && c.n > int64(latest) {
+		c.state, c.cause = unknown, Conflicting
+	}
+}
 
 // readBy returns the facts that tests ask, with those that rules in Go look at.
 func (p *program) readBy(d *dictionaries) []int32 {

@@ -3,8 +3,10 @@ package eligibility
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/gelombang/gelombang/program/calendar"
 )
@@ -24,8 +26,11 @@ type Policy struct {
 // One code may come again as another edition with a later period: that is how a
 // requirement changes. Editions that became known on the same day may not
 // overlap. An edition that became known later takes the place of earlier ones
-// from its From on (also after its Until), for all decisions as they are known
-// from that day; decisions as they were known before stay as they were.
+// in its period, for all decisions as they are known from that day; decisions as they
+// were known before stay as they were. Outside its period the earlier ones stand.
+//
+// A rule ends with its Until, or by a repeal: an edition that says, with the basis of
+// the repeal, that in its period the rule is not asked.
 type Rule struct {
 	Code     string // letters a to z, digits, _ and -
 	Require  Condition
@@ -35,6 +40,7 @@ type Rule struct {
 	Known    calendar.Date // the day on which the edition became known (was published); zero: since ever
 	At       []string      // at least one of the policy's stages
 	Severity Severity
+	Repeal   bool // in this period the rule is not asked; Require, At and Severity are empty
 }
 
 // Severity is what a rule's failure does. The zero Severity is Bar.
@@ -83,17 +89,23 @@ func choose(editions []edition, legal, known calendar.Date) int {
 	best := -1
 	for i := range editions {
 		e := &editions[i]
-		if legal.Before(e.from) || !known.IsZero() && known.Before(e.known) {
+		if !e.covers(legal) || !known.IsZero() && known.Before(e.known) {
 			continue
 		}
 		if best < 0 || later(e, &editions[best]) {
 			best = i
 		}
 	}
-	if best < 0 || !editions[best].until.IsZero() && !legal.Before(editions[best].until) {
-		return -1
-	}
 	return best
+}
+
+func (e *edition) covers(day calendar.Date) bool {
+	return !day.Before(e.from) && (e.until.IsZero() || day.Before(e.until))
+}
+
+// meets: there is a day in both periods.
+func (e *edition) meets(other *edition) bool {
+	return e.covers(other.from) || other.covers(e.from)
 }
 
 func later(a, b *edition) bool {
@@ -143,11 +155,13 @@ func (p *Policy) paramEditions() []edition {
 	return all
 }
 
-// Basis is where a rule comes from. Make it with Article or WithoutArticle.
+// Basis is where a rule comes from. Make it with Article, WithoutArticle or
+// WithoutArticleIn.
 type Basis struct {
-	Instrument string // "Perpres 76/2020"
-	Article    string // "3(4)b"
-	Policy     string // instead of both: the policy, when no article is known for it
+	Instrument string            // "Perpres 76/2020"
+	Article    string            // "3(4)a"
+	Policy     string            // instead of both: the policy, when no article is known for it
+	Policies   map[string]string // instead of all: the policy in each language of the texts
 }
 
 // Article is a basis in a legal instrument.
@@ -158,11 +172,37 @@ func Article(instrument, article string) Basis {
 // WithoutArticle is a rule that is applied as policy and whose article is not known.
 func WithoutArticle(policy string) Basis { return Basis{Policy: policy} }
 
-func (b Basis) valid() bool {
-	if b.Policy != "" {
-		return b.Instrument == "" && b.Article == ""
+// WithoutArticleIn is WithoutArticle in the words of each language: "id", "en" and what
+// other languages the policy's texts have.
+func WithoutArticleIn(policies map[string]string) Basis {
+	return Basis{Policies: maps.Clone(policies)}
+}
+
+func (b Basis) clone() Basis {
+	b.Policies = maps.Clone(b.Policies)
+	return b
+}
+
+const basisForm = "is an instrument with its article, or a policy without a known article"
+
+func (b Basis) check(path string) []Fault {
+	forms := 0
+	for _, there := range []bool{b.Instrument != "" || b.Article != "", b.Policy != "", b.Policies != nil} {
+		forms += int(asNumber(there))
 	}
-	return b.Instrument != "" && b.Article != ""
+	whole := (b.Instrument == "") == (b.Article == "")
+	for _, text := range b.Policies {
+		whole = whole && text != ""
+	}
+	if forms != 1 || !whole || b.Policies != nil && len(b.Policies) == 0 {
+		return []Fault{{path, "basis", basisForm}}
+	}
+	for _, text := range append(slices.Collect(maps.Values(b.Policies)), b.Instrument, b.Article, b.Policy) {
+		if !utf8.ValidString(text) {
+			return []Fault{{path, "text", "is not UTF-8"}}
+		}
+	}
+	return nil
 }
 
 // Stages are the stages at which rules are asked when Options name no others.
@@ -213,6 +253,9 @@ func (d *dictionaries) checkPolicy(p *Policy, stages []string) []Fault {
 	for i := range p.Rules {
 		path := "rules" + at(i)
 		faults = append(faults, checkRule(&p.Rules[i], path, stages)...)
+		if p.Rules[i].Repeal {
+			continue
+		}
 		faults = append(faults, d.checkForm(p.Rules[i].Require, path+".require", 0)...)
 	}
 	faults = append(faults, checkOverlaps("params", p.paramEditions())...)
@@ -221,13 +264,17 @@ func (d *dictionaries) checkPolicy(p *Policy, stages []string) []Fault {
 		return faults // what follows takes the form for granted
 	}
 	for i := range p.Rules {
-		faults = append(faults, d.checkParams(p, i)...)
+		if !p.Rules[i].Repeal {
+			faults = append(faults, d.checkParams(p, i)...)
+		}
 	}
 	if len(faults) > 0 {
 		return faults
 	}
 	for i := range p.Rules {
-		faults = append(faults, d.checkConstant(p, i)...)
+		if !p.Rules[i].Repeal {
+			faults = append(faults, d.checkConstant(p, i)...)
+		}
 	}
 	return faults
 }
@@ -237,9 +284,7 @@ func checkParam(p *Param, path string) []Fault {
 	if !isCode(p.Name) {
 		faults = append(faults, Fault{path + ".name", "name", "has the letters a to z, digits, _ and -"})
 	}
-	if !p.Basis.valid() {
-		faults = append(faults, Fault{path + ".basis", "basis", "is an instrument with its article, or a policy without a known article"})
-	}
+	faults = append(faults, p.Basis.check(path+".basis")...)
 	return append(faults, checkPeriod(p.edition(), path)...)
 }
 
@@ -248,13 +293,17 @@ func checkRule(r *Rule, path string, stages []string) []Fault {
 	if !isCode(r.Code) {
 		faults = append(faults, Fault{path + ".code", "name", "has the letters a to z, digits, _ and -"})
 	}
-	if !r.Basis.valid() {
-		faults = append(faults, Fault{path + ".basis", "basis", "is an instrument with its article, or a policy without a known article"})
-	}
+	faults = append(faults, r.Basis.check(path+".basis")...)
 	if r.Severity > Notice {
 		faults = append(faults, Fault{path + ".severity", "severity", "is bar or notice"})
 	}
 	faults = append(faults, checkPeriod(r.edition(), path)...)
+	if r.Repeal {
+		if r.Require.op != noOp || len(r.At) > 0 || r.Severity != Bar {
+			faults = append(faults, Fault{path + ".repeal", "repeal", "has no condition, stages or severity"})
+		}
+		return faults
+	}
 	if len(r.At) == 0 {
 		faults = append(faults, Fault{path + ".at", "empty", "a rule is asked at one stage at least"})
 	}
@@ -286,7 +335,7 @@ func checkPeriod(e edition, path string) []Fault {
 }
 
 // checkOverlaps: of the editions of one code that became known on one day, each
-// begins when the one before has ended.
+// begins when all before have ended.
 func checkOverlaps(room string, editions []edition) []Fault {
 	var faults []Fault
 	for _, group := range byCode(editions) {
@@ -296,10 +345,14 @@ func checkOverlaps(room string, editions []edition) []Fault {
 			}
 			return editions[a].from.Compare(editions[b].from)
 		})
+		last := 0 // of those before, the one that ends last
 		for k := 1; k < len(group); k++ {
-			before, after := &editions[group[k-1]], &editions[group[k]]
+			before, after := &editions[group[last]], &editions[group[k]]
 			if before.known == after.known && (before.until.IsZero() || after.from.Before(before.until)) {
-				faults = append(faults, Fault{room + at(group[k]), "overlap", quote(after.code) + " is already in force through " + room + at(group[k-1])})
+				faults = append(faults, Fault{room + at(group[k]), "overlap", quote(after.code) + " is already in force through " + room + at(group[last])})
+			}
+			if before.known != after.known || !before.until.IsZero() && (after.until.IsZero() || before.until.Before(after.until)) {
+				last = k
 			}
 		}
 	}

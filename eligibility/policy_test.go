@@ -238,3 +238,108 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+// The canonical form of a whole policy: what a digest is of may not change unseen.
+func TestCanonicalPolicy(t *testing.T) {
+	f := newFacts()
+	p := f.policy()
+	p.Zone = "Asia/Jakarta"
+	p.Params = []eligibility.Param{{Name: "limit", Value: 1, Currency: "IDR", Basis: eligibility.WithoutArticleIn(map[string]string{"id": "<a> & b", "en": "a & b"}), Until: calendar.Of(2030, 1, 1), Known: calendar.Of(2020, 1, 1)}}
+	p.Rules = append(p.Rules, eligibility.Rule{Code: "every-operator", Require: eligibility.AtLeastN(2, everyLeaf(f)...), Basis: eligibility.Article("<a> & b", "1"), At: always, Severity: eligibility.Notice},
+		eligibility.Rule{Code: "adult", Repeal: true, Basis: eligibility.WithoutArticle("x"), From: calendar.Of(2023, 1, 1), Known: calendar.Of(2022, 12, 1)})
+	p.Cases = []eligibility.Case{{Rule: "adult", At: "join", AsOf: asOf, Facts: map[string]any{"birth": "2002-08-08"}, Want: eligibility.Pass}}
+	data, err := p.MarshalJSON()
+	require.NoError(t, err)
+	if os.Getenv("UPDATE") != "" {
+		require.NoError(t, os.WriteFile("testdata/policy.json", data, 0o644))
+	}
+	golden, err := os.ReadFile("testdata/policy.json")
+	require.NoError(t, err)
+	require.Equal(t, string(golden), string(data))
+	plain, err := json.Marshal(p)
+	require.NoError(t, err)
+	require.Equal(t, string(data), string(plain), "encoding/json writes the same bytes")
+	read, err := eligibility.ParsePolicy(data)
+	require.NoError(t, err)
+	again, err := read.MarshalJSON()
+	require.NoError(t, err)
+	require.Equal(t, string(data), string(again))
+}
+
+// What JSON cannot say is an error: it would be written like something else.
+func TestWhatJSONCannotSay(t *testing.T) {
+	f := newFacts()
+	rule := func(basis eligibility.Basis) eligibility.Policy {
+		return eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: f.citizen.Is(true), Basis: basis, At: always}}}
+	}
+	for _, basis := range []eligibility.Basis{eligibility.WithoutArticle("\xff"), eligibility.Article("\xfe", "1"), eligibility.Article("a", "\xfe"), eligibility.WithoutArticleIn(map[string]string{"id": "\xff", "en": "x"})} {
+		_, err := rule(basis).MarshalJSON()
+		require.Error(t, err)
+		_, err = eligibility.Compile(f.schema, rule(basis), nil)
+		require.Equal(t, []string{"rules[0].basis: text"}, faultsOf(t, err))
+	}
+	_, err := json.Marshal(f.category.In("\xff"))
+	require.Error(t, err)
+	p := rule(eligibility.WithoutArticle("x"))
+	p.Cases = []eligibility.Case{{Rule: "r", Facts: map[string]any{"income": math.NaN()}}}
+	_, err = p.MarshalJSON()
+	require.Error(t, err)
+	_, err = eligibility.ParsePolicy([]byte("{\"name\":\"p\",\"rules\":[{\"code\":\"r\",\"require\":{\"fact\":\"citizen\",\"is\":true},\"basis\":{\"policy\":\"\xff\"},\"at\":[\"join\"]}]}"))
+	require.Equal(t, []string{"policy: text"}, faultsOf(t, err))
+}
+
+// A compiled policy is a copy: what it was made from may change afterwards.
+func TestCompiledDoesNotChange(t *testing.T) {
+	f := newFacts()
+	reason := map[string]string{"id": "sebab", "en": "why"}
+	odd := f.schema.Go("odd", eligibility.GoRule{Facts: []eligibility.Fact{f.citizen.Fact}, Reason: reason, Decide: func(eligibility.Given) eligibility.Outcome { return eligibility.Pass }})
+	basis := eligibility.WithoutArticleIn(map[string]string{"id": "dasar", "en": "ground"})
+	p := f.policy()
+	p.Rules = append(p.Rules, eligibility.Rule{Code: "odd", Require: odd.Holds(), Basis: basis, At: []string{"join"}})
+	c, err := eligibility.Compile(f.schema, p, nil)
+	require.NoError(t, err)
+	someone := sri()
+	before := c.Decide(&someone, "join", asOf)
+	p.Rules[10].At[0], reason["en"], basis.Policies["en"] = "lunch", "changed", "changed"
+	p.Rules[0].Code = "changed"
+	before.Finding(10).Basis().Policies["en"] = "changed"
+	after := c.Decide(&someone, "join", asOf)
+	require.Equal(t, before.String(), after.String())
+	require.Equal(t, 11, after.Len())
+	require.Equal(t, "Met: why. Basis: policy without a known article: ground.", c.Reason("en", after.Finding(10)))
+	require.Equal(t, "Terpenuhi: sebab. Dasar: kebijakan tanpa pasal yang diketahui: dasar.", c.Reason("id", after.Finding(10)))
+	tallies, err := eligibility.Impact(c, "join", asOf, "none", nil, nil)
+	require.NoError(t, err)
+	require.Empty(t, tallies)
+}
+
+// An agency's third language has months and bases of its own, or the policy does not
+// compile.
+func TestThirdLanguage(t *testing.T) {
+	own, err := eligibility.DefaultTexts()
+	require.NoError(t, err)
+	jv := map[string]string{}
+	for key, text := range own["id"] {
+		jv[key] = text
+	}
+	jv["eligibility.months"] = "Jn, Fb, Mr, Ap, Mi, Jni, Jl, Ag, Sp, Ok, Nv, Ds"
+	f := newFacts()
+	policy := func(basis eligibility.Basis) eligibility.Policy {
+		return eligibility.Policy{Name: "p", Rules: []eligibility.Rule{{Code: "r", Require: f.birth.OnOrBefore(calendar.Of(2002, 8, 8)), Basis: basis, At: always}}}
+	}
+	basis := map[string]string{"id": "kebijakan", "en": "policy", "jv": "kawicaksanan"}
+	c, err := eligibility.Compile(f.schema, policy(eligibility.WithoutArticleIn(basis)), &eligibility.Options{Texts: wording.Texts{"jv": jv}})
+	require.NoError(t, err)
+	p := sri()
+	d := c.Decide(&p, "join", asOf)
+	require.Equal(t, "Terpenuhi: birth pada atau sebelum 8 Ag 2002. Dasar: kebijakan tanpa pasal yang diketahui: kawicaksanan.", c.Reason("jv", d.Finding(0)))
+	require.Equal(t, "Terpenuhi: birth pada atau sebelum 8 Agustus 2002. Dasar: kebijakan tanpa pasal yang diketahui: kebijakan.", c.Reason("id-ID", d.Finding(0)))
+	require.Equal(t, "Met: birth is on or before 8 August 2002. Basis: policy without a known article: policy.", c.Reason("en-GB,id;q=0.5", d.Finding(0)))
+
+	delete(basis, "jv")
+	_, err = eligibility.Compile(f.schema, policy(eligibility.WithoutArticleIn(basis)), &eligibility.Options{Texts: wording.Texts{"jv": jv}})
+	require.Equal(t, []string{"rules[0].basis.policy: texts"}, faultsOf(t, err))
+	jv["eligibility.months"] = "Jn, Fb"
+	_, err = eligibility.Compile(f.schema, policy(eligibility.WithoutArticle("x")), &eligibility.Options{Texts: wording.Texts{"jv": jv}})
+	require.Equal(t, []string{"texts.eligibility.months: texts"}, faultsOf(t, err))
+}

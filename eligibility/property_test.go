@@ -1,8 +1,10 @@
 package eligibility_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -47,16 +49,20 @@ type thing struct {
 
 var (
 	kindCodes  = []string{"a", "b", "c", "d", "e"}
-	skillCodes = []string{"sew", "weld", "cook", "drive", "teach"}
+	seenCodes  = manyCodes("k", 40) // more than are read through one by one, fewer than a word
+	skillCodes = append([]string{"sew", "weld", "cook", "drive", "teach"}, manyCodes("s", 59)...)
+	fewSkills  = append([]string{"sew", "weld", "teach"}, skillCodes[61:]...)
 )
 
-func regionCodes() []string {
-	codes := make([]string, 150)
+func manyCodes(letter string, n int) []string {
+	codes := make([]string, n)
 	for i := range codes {
-		codes[i] = fmt.Sprintf("r%03d", i)
+		codes[i] = fmt.Sprintf("%s%03d", letter, i)
 	}
 	return codes
 }
+
+func regionCodes() []string { return manyCodes("r", 150) }
 
 const seenDays = 30
 
@@ -66,28 +72,32 @@ func thingSchema() *eligibility.Schema[thing] {
 	s.Bool("flag", func(t *thing) eligibility.Value[bool] { return value(&t.flag, t.flag.yes) })
 	office.Bool("seen-flag", func(t *thing) eligibility.Observation[bool] { return observation(&t.seenFlag, t.seenFlag.yes) })
 	count := s.Int("count", func(t *thing) eligibility.Value[int64] { return value(&t.count, t.count.n) })
-	office.Int("seen-count", func(t *thing) eligibility.Observation[int64] { return observation(&t.seenCount, t.seenCount.n) })
+	seenCount := office.Int("seen-count", func(t *thing) eligibility.Observation[int64] { return observation(&t.seenCount, t.seenCount.n) })
 	s.Money("amount", eligibility.IDR(), func(t *thing) eligibility.Value[int64] { return value(&t.amount, t.amount.n) })
 	office.Money("seen-amount", usd, func(t *thing) eligibility.Observation[int64] { return observation(&t.seenAmount, t.seenAmount.n) })
 	s.Date("born", func(t *thing) eligibility.Value[calendar.Date] { return value(&t.born, t.born.day) })
 	office.Date("seen-born", func(t *thing) eligibility.Observation[calendar.Date] { return observation(&t.seenBorn, t.seenBorn.day) })
 	s.Code("kind", kindCodes, func(t *thing) eligibility.Value[string] { return value(&t.kind, t.kind.code) })
 	s.Code("region", regionCodes(), func(t *thing) eligibility.Value[string] { return value(&t.region, t.region.code) })
-	office.Code("seen-kind", kindCodes, func(t *thing) eligibility.Observation[string] { return observation(&t.seenKind, t.seenKind.code) })
+	office.Code("seen-kind", seenCodes, func(t *thing) eligibility.Observation[string] { return observation(&t.seenKind, t.seenKind.code) })
 	s.Codes("skills", skillCodes, func(t *thing) eligibility.Value[[]string] { return value(&t.skills, t.skills.codes) })
 	office.Codes("seen-skills", skillCodes, func(t *thing) eligibility.Observation[[]string] {
 		return observation(&t.seenSkills, t.seenSkills.codes)
 	})
-	addEven(s, count)
+	addEven(s, "even", count)
+	addEven(s, "seen-even", seenCount)
 	return s
 }
 
 var usd = eligibility.Currency{Code: "USD", Digits: 2}
 
-func addEven(s *eligibility.Schema[thing], count eligibility.IntFact) eligibility.GoFact {
-	return s.Go("even", eligibility.GoRule[thing]{Facts: []eligibility.Fact{count.Fact},
+func addEven(s *eligibility.Schema[thing], name string, count eligibility.IntFact) eligibility.GoFact {
+	return s.Go(name, eligibility.GoRule{Facts: []eligibility.Fact{count.Fact},
 		Reason: map[string]string{"id": "jumlahnya genap", "en": "the number is even"},
-		Decide: func(t *thing) eligibility.Outcome { return evenOutcome(&t.count) }})
+		Decide: func(g eligibility.Given) eligibility.Outcome {
+			n, ok := g.Int(count).Get()
+			return evenOutcome(n, ok)
+		}})
 }
 
 // thingSchemaTogether has the same facts, of which one function reads all but two.
@@ -99,12 +109,13 @@ func thingSchemaTogether() *eligibility.Schema[thing] {
 	amount, seenAmount := s.Money("amount", eligibility.IDR(), nil), office.Money("seen-amount", usd, nil)
 	born, seenBorn := s.Date("born", nil), office.Date("seen-born", nil)
 	s.Code("kind", kindCodes, func(t *thing) eligibility.Value[string] { return value(&t.kind, t.kind.code) })
-	region, seenKind := s.Code("region", regionCodes(), nil), office.Code("seen-kind", kindCodes, nil)
+	region, seenKind := s.Code("region", regionCodes(), nil), office.Code("seen-kind", seenCodes, nil)
 	skills := s.Codes("skills", skillCodes, nil)
 	office.Codes("seen-skills", skillCodes, func(t *thing) eligibility.Observation[[]string] {
 		return observation(&t.seenSkills, t.seenSkills.codes)
 	})
-	addEven(s, count)
+	addEven(s, "even", count)
+	addEven(s, "seen-even", seenCount)
 	s.Read(func(t *thing, row *eligibility.Row) {
 		row.Asked(seenFlag.Fact, t.seenFlag.on) // before or after the value
 		row.Bool(flag, value(&t.flag, t.flag.yes))
@@ -126,11 +137,11 @@ func thingSchemaTogether() *eligibility.Schema[thing] {
 	return s
 }
 
-func evenOutcome(s *slot) eligibility.Outcome {
+func evenOutcome(n int64, ok bool) eligibility.Outcome {
 	switch {
-	case s.state != 'k' || s.n == 3:
+	case !ok || n == 3:
 		return eligibility.Undecided
-	case s.n%2 == 0:
+	case n%2 == 0:
 		return eligibility.Pass
 	}
 	return eligibility.Fail
@@ -139,19 +150,21 @@ func evenOutcome(s *slot) eligibility.Outcome {
 // slow is a condition as the oracle sees it, read from JSON.
 type slow struct {
 	op, fact  string
+	param     bool // the limit is a parameter's
 	yes       bool
 	low, high int64
 	day       calendar.Date
 	codes     []string
 	of        []slow
+	births    map[string]bool // of which an age is asked, by any rule of the plan
 }
 
-func readSlow(t testing.TB, tree map[string]any) slow {
+func readSlow(t testing.TB, tree map[string]any, params map[string]int64) slow {
 	if fact, ok := tree["fact"].(string); ok {
 		for op, limit := range tree {
 			if op != "fact" {
 				s := slow{op: op, fact: fact}
-				s.limit(t, limit)
+				s.limit(t, limit, params)
 				return s
 			}
 		}
@@ -161,12 +174,12 @@ func readSlow(t testing.TB, tree map[string]any) slow {
 		switch list := parts.(type) {
 		case []any:
 			for _, part := range list {
-				s.of = append(s.of, readSlow(t, part.(map[string]any)))
+				s.of = append(s.of, readSlow(t, part.(map[string]any), params))
 			}
 		case map[string]any:
-			s.of = []slow{readSlow(t, list)}
-		case float64:
-			s.low = int64(list)
+			s.of = []slow{readSlow(t, list, params)}
+		case json.Number:
+			s.low = whole(t, list)
 			continue
 		}
 		s.op = op
@@ -174,18 +187,29 @@ func readSlow(t testing.TB, tree map[string]any) slow {
 	return s
 }
 
-func (s *slow) limit(t testing.TB, tree any) {
+func whole(t testing.TB, number json.Number) int64 {
+	n, err := number.Int64()
+	require.NoError(t, err)
+	return n
+}
+
+func (s *slow) limit(t testing.TB, tree any, params map[string]int64) {
 	switch v := tree.(type) {
 	case bool:
 		s.yes = v
-	case float64:
-		s.low, s.high = int64(v), int64(v)
+	case json.Number:
+		s.low, s.high = whole(t, v), whole(t, v)
 	case string:
 		day, err := calendar.Parse(v)
 		require.NoError(t, err)
 		s.day = day
 	case map[string]any:
-		s.limit(t, v["units"])
+		if name, ok := v["param"].(string); ok {
+			s.param = true
+			s.low, s.high = params[name], params[name]
+			return
+		}
+		s.limit(t, v["units"], params)
 	case []any:
 		if _, ok := v[0].(string); ok {
 			for _, code := range v {
@@ -194,8 +218,8 @@ func (s *slow) limit(t testing.TB, tree any) {
 			return
 		}
 		var second slow
-		s.limit(t, v[0])
-		second.limit(t, v[1])
+		s.limit(t, v[0], params)
+		second.limit(t, v[1], params)
 		s.high = second.high
 	}
 }
@@ -265,9 +289,14 @@ func (s *slow) leaf(t *thing, legal calendar.Date) eligibility.Outcome {
 	case "seen-skills":
 		at = &t.seenSkills
 	case "even":
-		return evenOutcome(&t.count)
+		return evenOutcome(t.count.n, t.count.state == 'k')
+	case "seen-even":
+		fresh := !t.seenCount.on.IsZero() && legal.DaysSince(t.seenCount.on) <= seenDays
+		return evenOutcome(t.seenCount.n, t.seenCount.state == 'k' && fresh)
 	}
 	switch {
+	case at.state == 'k' && s.births[s.fact] && legal.Before(at.day):
+		return eligibility.Undecided
 	case at.state == 'u' || strings.HasPrefix(s.fact, "seen-") && (at.on.IsZero() || legal.DaysSince(at.on) > seenDays):
 		return eligibility.Undecided
 	case at.state == 'k' && strings.HasSuffix(s.fact, "born") && !at.day.Valid():
@@ -315,8 +344,9 @@ func (s *slow) holds(at *slot, legal calendar.Date) bool {
 // randomLeaf writes a comparison of any operator as JSON.
 func randomLeaf(r *rand.Rand, legal calendar.Date) string {
 	seen := [...]string{"", "seen-"}[r.IntN(2)]
-	n := func() int { return r.IntN(7) - 1 }
-	money := func(n int) string {
+	n := func() int64 { return someNumber(r) }
+	above := func(low int64) int64 { return low + min(r.Int64N(3), math.MaxInt64-max(low, 0)) }
+	money := func(n int64) string {
 		return fmt.Sprintf(`{"units":%d,"currency":"%s"}`, n, map[string]string{"": "IDR", "seen-": "USD"}[seen])
 	}
 	some := func(codes []string) string {
@@ -324,37 +354,80 @@ func randomLeaf(r *rand.Rand, legal calendar.Date) string {
 		return string(data)
 	}
 	number := [...]string{"equals", "at_least", "at_most"}[r.IntN(3)]
-	switch r.IntN(14) {
+	end := [...]string{"at_least", "at_most"}[r.IntN(2)]
+	switch r.IntN(17) {
 	case 0:
 		return fmt.Sprintf(`{"fact":"%sflag","is":%t}`, seen, r.IntN(2) == 0)
 	case 1:
 		return fmt.Sprintf(`{"fact":"%scount","%s":%d}`, seen, number, n())
 	case 2:
 		low := n()
-		return fmt.Sprintf(`{"fact":"%scount","between":[%d,%d]}`, seen, low, low+r.IntN(3))
+		return fmt.Sprintf(`{"fact":"%scount","between":[%d,%d]}`, seen, low, above(low))
 	case 3:
 		return fmt.Sprintf(`{"fact":"%samount","%s":%s}`, seen, number, money(n()))
 	case 4:
 		low := n()
-		return fmt.Sprintf(`{"fact":"%samount","between":[%s,%s]}`, seen, money(low), money(low+r.IntN(3)))
+		return fmt.Sprintf(`{"fact":"%samount","between":[%s,%s]}`, seen, money(low), money(above(low)))
 	case 5:
 		return fmt.Sprintf(`{"fact":"%sborn","%s":"%s"}`, seen, [...]string{"on_or_after", "on_or_before"}[r.IntN(2)], bornAround(r, legal))
 	case 6:
 		return fmt.Sprintf(`{"fact":"%sborn","%s":%d}`, seen, [...]string{"age_at_least", "age_at_most"}[r.IntN(2)], 18+r.IntN(3))
 	case 7:
-		return fmt.Sprintf(`{"fact":"%skind","in":%s}`, seen, some(kindCodes))
+		return fmt.Sprintf(`{"fact":"%skind","in":%s}`, seen, some(map[string][]string{"": kindCodes, "seen-": seenCodes}[seen]))
 	case 8:
 		return fmt.Sprintf(`{"fact":"region","in":%s}`, some(regionCodes()))
 	case 9:
-		return fmt.Sprintf(`{"fact":"%sskills","has_any":%s}`, seen, some(skillCodes))
+		return fmt.Sprintf(`{"fact":"%sskills","has_any":%s}`, seen, some(fewSkills))
 	case 10:
-		return fmt.Sprintf(`{"fact":"%sskills","has_all":%s}`, seen, some(skillCodes))
+		return fmt.Sprintf(`{"fact":"%sskills","has_all":%s}`, seen, some(fewSkills))
 	case 11:
-		return `{"fact":"even","holds":true}`
+		return fmt.Sprintf(`{"fact":"%seven","holds":true}`, seen)
 	case 12:
+		return fmt.Sprintf(`{"fact":"%scount","%s":{"param":"number"}}`, seen, end)
+	case 13:
+		return fmt.Sprintf(`{"fact":"amount","%s":{"param":"money"}}`, end)
+	case 14:
+		return fmt.Sprintf(`{"fact":"%sborn","age_%s":{"param":"years"}}`, seen, end)
+	case 15:
 		return fmt.Sprintf(`{"fact":"%s","known":true}`, [...]string{"flag", "seen-count", "amount", "born", "seen-kind", "region", "skills"}[r.IntN(7)])
 	}
 	return fmt.Sprintf(`{"fact":"%sflag","is":true}`, seen)
+}
+
+// someNumber is small, or at an end of what 64 bits hold.
+func someNumber(r *rand.Rand) int64 {
+	switch r.IntN(20) {
+	case 0:
+		return math.MaxInt64 - r.Int64N(2)
+	case 1:
+		return math.MinInt64 + r.Int64N(2)
+	}
+	return r.Int64N(7) - 1
+}
+
+// randomParams writes parameters of two periods each, and what they are on the legal date.
+func randomParams(r *rand.Rand, legal calendar.Date) (data string, values map[string]int64) {
+	values = map[string]int64{}
+	change := legal.AddDays(r.IntN(3) - 1)
+	var all []string
+	for _, name := range []string{"number", "money", "years"} {
+		ends := [2]int64{someNumber(r), someNumber(r)}
+		if name == "years" {
+			ends = [2]int64{18 + r.Int64N(3), 18 + r.Int64N(3)}
+		}
+		for i, n := range ends {
+			value := fmt.Sprint(n)
+			if name == "money" {
+				value = fmt.Sprintf(`{"units":%d,"currency":"IDR"}`, n)
+			}
+			all = append(all, fmt.Sprintf(`{"name":"%s","value":%s,"basis":{"policy":"x"},"%s":"%s"}`, name, value, [...]string{"until", "from"}[i], change))
+		}
+		values[name] = ends[1]
+		if legal.Before(change) {
+			values[name] = ends[0]
+		}
+	}
+	return strings.Join(all, ","), values
 }
 
 func pickCodes(r *rand.Rand, codes []string, least int) []string {
@@ -399,7 +472,7 @@ func (t *thing) slots() []*slot {
 
 func randomThing(r *rand.Rand, t *thing, legal calendar.Date) {
 	for _, s := range t.slots() {
-		*s = slot{state: "kkkkkkkkkun"[r.IntN(11)], yes: r.IntN(2) == 0, n: int64(r.IntN(7) - 1)}
+		*s = slot{state: "kkkkkkkkkun"[r.IntN(11)], yes: r.IntN(2) == 0, n: someNumber(r)}
 		s.cause = eligibility.Cause(r.IntN(4))
 		if r.IntN(40) > 0 {
 			s.on = legal.AddDays(-r.IntN(seenDays + 4))
@@ -407,13 +480,16 @@ func randomThing(r *rand.Rand, t *thing, legal calendar.Date) {
 	}
 	for _, s := range []*slot{&t.born, &t.seenBorn} {
 		s.day = bornAround(r, legal)
-		if r.IntN(40) == 0 {
+		switch r.IntN(40) {
+		case 0:
 			s.day = calendar.Of(2001, 2, 29)
+		case 1:
+			s.day = legal.AddDays(r.IntN(3)) // not yet born, or today
 		}
 	}
-	t.kind.code, t.seenKind.code = kindCodes[r.IntN(5)], kindCodes[r.IntN(5)]
+	t.kind.code, t.seenKind.code = kindCodes[r.IntN(5)], seenCodes[r.IntN(40)]
 	t.region.code = regions[r.IntN(len(regions))]
-	t.skills.codes, t.seenSkills.codes = pickCodes(r, skillCodes, 0), pickCodes(r, skillCodes, 0)
+	t.skills.codes, t.seenSkills.codes = pickCodes(r, fewSkills, 0), pickCodes(r, fewSkills, 0)
 	switch r.IntN(40) {
 	case 0:
 		t.kind.code, t.region.code = "??", "??"
@@ -439,14 +515,15 @@ func TestRowColumnsAndOracleAgree(t *testing.T) {
 	for made := 0; made < policies; {
 		schema, block := schemas[made%2], blocks[made%2]
 		legal := calendar.Of(2019, 2, 27).AddDays(r.IntN(800))
-		data := fmt.Sprintf(`{"name":"p","rules":[{"code":"a","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"b","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"c","severity":"notice","require":%s,"basis":{"policy":"x"},"at":["join"]}]}`,
-			randomTree(r, legal, 3), randomTree(r, legal, 2), randomTree(r, legal, 1))
+		params, values := randomParams(r, legal)
+		data := fmt.Sprintf(`{"name":"p","params":[%s],"rules":[{"code":"a","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"b","require":%s,"basis":{"policy":"x"},"at":["join"]},{"code":"c","severity":"notice","require":%s,"basis":{"policy":"x"},"at":["join"]}]}`,
+			params, randomTree(r, legal, 3), randomTree(r, legal, 2), randomTree(r, legal, 1))
 		p, err := eligibility.ParsePolicy([]byte(data))
 		require.NoError(t, err, data)
 		c, err := eligibility.Compile(schema, p, nil)
 		if err != nil { // a random condition may be constant; such a rule does not load
 			for _, fault := range faultsOf(t, err) {
-				require.Regexp(t, "constant|size", fault, data)
+				require.Regexp(t, "constant|size|range", fault, data)
 			}
 			seen.refused++
 			continue
@@ -457,10 +534,10 @@ func TestRowColumnsAndOracleAgree(t *testing.T) {
 			randomThing(r, &seen.people[i], legal)
 			require.True(t, block.Add(&seen.people[i]))
 		}
-		seen.compare(c, p, block, legal)
+		seen.compare(c, p, values, block, legal)
 	}
 	t.Logf("%d policies of 3 rules, %d people, %v, %d refused as constant", policies, policies*eligibility.BlockSize, seen.outcomes, seen.refused)
-	require.Len(t, seen.operators, 18, "the control: every operator occurs")
+	require.Len(t, seen.operators, 22, "the control: every operator occurs, and those that take parameters also with one")
 	for _, n := range seen.outcomes {
 		require.Greater(t, n, 1000, "the control: every outcome occurs")
 	}
@@ -475,15 +552,21 @@ type agreement struct {
 	operators map[string]int
 }
 
-func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy, block *eligibility.Block[thing], legal calendar.Date) {
+func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy, params map[string]int64, block *eligibility.Block[thing], legal calendar.Date) {
 	var trees [3]slow
 	for i, rule := range p.Rules {
 		data, err := json.Marshal(rule.Require)
 		require.NoError(a.t, err)
 		var tree map[string]any
-		require.NoError(a.t, json.Unmarshal(data, &tree))
-		trees[i] = readSlow(a.t, tree)
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber() // a float would lose what 64 bits hold
+		require.NoError(a.t, dec.Decode(&tree))
+		trees[i] = readSlow(a.t, tree, params)
 		trees[i].note(a.operators)
+	}
+	births := map[string]bool{}
+	for i := range trees {
+		trees[i].findBirths(births)
 	}
 	plan := c.Plan("join", legal)
 	var d, again eligibility.Decision
@@ -505,7 +588,7 @@ func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy
 			want[i] = trees[i].outcome(&a.people[row], legal)
 			a.outcomes[want[i]]++
 			if d.Outcome(i) != want[i] || o.Outcome(i, row) != want[i] || again.Outcome(i) != want[i] {
-				a.t.Fatalf("row %v, columns %v, from a snapshot %v, oracle %v: %+v", d.Outcome(i), o.Outcome(i, row), again.Outcome(i), want[i], p.Rules[i].Require)
+				a.t.Fatalf("row %v, columns %v, from a snapshot %v, oracle %v: %s of %v", d.Outcome(i), o.Outcome(i, row), again.Outcome(i), want[i], must(json.Marshal(p.Rules[i].Require)), slotsOf(&a.people[row]))
 			}
 			if row == 0 && want[i] == eligibility.Undecided && len(d.Finding(i).Missing) == 0 {
 				a.t.Fatalf("undecided, and nothing is missing: %v", p.Rules[i].Require)
@@ -531,9 +614,32 @@ func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy
 	}
 }
 
+func (s *slow) findBirths(births map[string]bool) {
+	s.births = births
+	if strings.HasPrefix(s.op, "age_") {
+		births[s.fact] = true
+	}
+	for i := range s.of {
+		s.of[i].findBirths(births)
+	}
+}
+
 func (s *slow) note(operators map[string]int) {
-	operators[s.op]++
+	op := s.op
+	if s.param {
+		op += " by parameter"
+	}
+	operators[op]++
 	for i := range s.of {
 		s.of[i].note(operators)
 	}
+}
+
+func must(data []byte, _ error) []byte { return data }
+
+func slotsOf(t *thing) (all []slot) {
+	for _, s := range t.slots() {
+		all = append(all, *s)
+	}
+	return all
 }

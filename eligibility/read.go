@@ -20,13 +20,12 @@ type cell struct {
 // fact is a declared fact with the one getter of its kind.
 type fact[E any] struct {
 	about
-	b      getter[E, bool]
-	n      getter[E, int64]
-	d      getter[E, calendar.Date]
-	c      getter[E, string]
-	cs     getter[E, []string]
-	decide func(*E) Outcome
-	alone  bool // one of these is set; otherwise the schema's Read reads the fact
+	b     getter[E, bool]
+	n     getter[E, int64]
+	d     getter[E, calendar.Date]
+	c     getter[E, string]
+	cs    getter[E, []string]
+	alone bool // one of these is set; otherwise the schema's Read reads the fact
 }
 
 // getter reads a fact; one of its two functions is set.
@@ -36,7 +35,7 @@ type getter[E, T any] struct {
 }
 
 // readers read facts: first those without a getter, together, then those of one kind after the other: that is quicker than to ask
-// each fact for its kind. Rules in Go come last, when what they look at is known.
+// each fact for its kind.
 type readers[E any] struct {
 	together  func(*E, *Row)
 	aging     []aging // of these, whose answers grow old
@@ -50,7 +49,6 @@ type readers[E any] struct {
 	codesSeen []reader[E, Observation[string]]
 	sets      []reader[E, Value[[]string]]
 	setsSeen  []reader[E, Observation[[]string]]
-	rules     []reader[E, Outcome]
 	alone     bool // there are some with a getter
 	rare      bool // there are some that readRest reads
 }
@@ -72,6 +70,9 @@ func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, 
 	for _, i := range which {
 		f := &facts[i]
 		fresh := f.freshFrom(legal)
+		if f.kind == goKind {
+			continue // it is asked when what it looks at is read
+		}
 		if !f.alone {
 			r.together = together
 			if f.maxDays > 0 {
@@ -85,11 +86,8 @@ func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, 
 		addReader(&r.dates, &r.datesSeen, i, fresh, &f.about, f.d)
 		addReader(&r.codes, &r.codesSeen, i, fresh, &f.about, f.c)
 		addReader(&r.sets, &r.setsSeen, i, fresh, &f.about, f.cs)
-		if f.decide != nil {
-			r.rules = append(r.rules, reader[E, Outcome]{i, fresh, f.decide, &f.about})
-		}
 	}
-	r.rare = len(r.sets)+len(r.intsSeen)+len(r.datesSeen)+len(r.codesSeen)+len(r.setsSeen)+len(r.rules) > 0
+	r.rare = len(r.sets)+len(r.intsSeen)+len(r.datesSeen)+len(r.codesSeen)+len(r.setsSeen) > 0
 	return r
 }
 
@@ -168,9 +166,6 @@ func (r *readers[E]) readRest(e *E, cells []cell) {
 	readSeen(r.datesSeen, e, cells, dateCell)
 	readSeen(r.codesSeen, e, cells, codeCell)
 	readSeen(r.setsSeen, e, cells, setCell)
-	for i := range r.rules {
-		askGo(&r.rules[i], e, cells)
-	}
 }
 
 func readSeen[E, T any](list []reader[E, Observation[T]], e *E, cells []cell, from func(*about, Value[T]) cell) {
@@ -179,21 +174,6 @@ func readSeen[E, T any](list []reader[E, Observation[T]], e *E, cells []cell, fr
 		c := &cells[list[i].at]
 		*c = from(list[i].about, o.Value)
 		c.seen(o.On, list[i].fresh)
-	}
-}
-
-// askGo lets a rule in Go decide, unless nothing is known of what it looks at.
-func askGo[E any](r *reader[E, Outcome], e *E, cells []cell) {
-	c := &cells[r.at]
-	*c = cell{}
-	if !slices.ContainsFunc(r.about.asks, func(k int) bool { return cells[k].state != unknown }) {
-		return
-	}
-	switch r.get(e) {
-	case Pass:
-		*c = cell{n: 1, state: known}
-	case Fail:
-		*c = cell{n: 0, state: known}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/wording"
 )
 
@@ -19,7 +20,10 @@ func DefaultTexts() (wording.Texts, error) { return wording.ParseTexts(defaultTe
 
 // ruleTexts are a rule's sentences in one language, rendered once.
 type ruleTexts struct {
-	pass, fail, requirement, basis string
+	pass, fail string
+	unknown    []string            // between these comes what is missing
+	words      map[string]*byCause // that a fact is missing
+	ready      map[string]*byCause // the sentence where nothing else is
 }
 
 // Reason tells a reader of lang (see wording.Catalogue.Match) what a finding says: the
@@ -41,22 +45,44 @@ func (c *Compiled[E]) Reason(lang string, f Finding) string {
 	case Fail:
 		return texts.fail
 	}
-	return c.undecided(lang, texts, f.Missing)
+	return texts.undecided(f.Missing)
 }
 
-func (c *Compiled[E]) undecided(lang string, texts ruleTexts, missing []Missing) string {
-	parts := make([]string, 0, len(missing))
-	for _, m := range missing {
-		w := writer{texts: c.texts, lang: lang}
-		if part := w.missing(m); w.err == nil && !slices.Contains(parts, part) {
-			parts = append(parts, part)
+// undecided names the evidence. Where one fact is missing, the sentence is ready.
+func (t *ruleTexts) undecided(missing []Missing) string {
+	if len(missing) == 1 {
+		if ready := t.ready[missing[0].Fact]; ready != nil {
+			return ready[missing[0].Cause%Cause(len(causes))]
 		}
 	}
-	w := writer{texts: c.texts, lang: lang}
-	return w.text("eligibility.unknown",
-		wording.Arg{Name: "requirement", Value: texts.requirement},
-		wording.Arg{Name: "missing", Value: strings.Join(parts, "; ")},
-		wording.Arg{Name: "basis", Value: texts.basis})
+	var buf [256]byte
+	list := buf[:0]
+	for i, m := range missing {
+		if i > 0 {
+			list = append(list, "; "...)
+		}
+		if words := t.words[m.Fact]; words != nil {
+			list = append(list, words[m.Cause%Cause(len(causes))]...)
+		}
+	}
+	return strings.Join(t.unknown, string(list))
+}
+
+// byCause are texts that a fact is missing.
+type byCause [len(causes)]string
+
+// wordMissing words all evidence that the rule can ask for.
+func (t *ruleTexts) wordMissing(w *writer, d *dictionaries, facts []int32) {
+	t.words, t.ready = map[string]*byCause{}, map[string]*byCause{}
+	for _, i := range facts {
+		f := &d.facts[i]
+		words, ready := new(byCause), new(byCause)
+		for cause := range causes {
+			words[cause] = w.missing(Missing{f.name, f.source, Cause(cause)})
+			ready[cause] = strings.Join(t.unknown, words[cause])
+		}
+		t.words[f.name], t.ready[f.name] = words, ready
+	}
 }
 
 // compileTexts merges the default sentences with the agency's and checks that these
@@ -95,6 +121,12 @@ func compileTexts(d *dictionaries, p *Policy, agency wording.Texts) (*wording.Ca
 			faults = append(faults, checkText(catalogue, key, known[key])...)
 		}
 	}
+	for _, lang := range catalogue.Languages() {
+		w := writer{texts: catalogue, lang: lang}
+		if months := strings.Split(w.text("eligibility.months"), monthsApart); len(months) != 12 {
+			faults = append(faults, Fault{"texts.eligibility.months", "texts", "is not twelve months in " + quote(lang) + ", with a comma between"})
+		}
+	}
 	slices.SortFunc(faults, func(a, b Fault) int { return strings.Compare(a.Path, b.Path) })
 	return catalogue, faults
 }
@@ -117,14 +149,18 @@ func renderRule(d *dictionaries, catalogue *wording.Catalogue, r *ruleInfo) (map
 	all := map[string]ruleTexts{}
 	for _, lang := range catalogue.Languages() {
 		w := writer{texts: catalogue, lang: lang}
-		t := ruleTexts{basis: w.bases(r), requirement: requirement(&w, d, r.require)}
-		args := []wording.Arg{{Name: "requirement", Value: t.requirement}, {Name: "basis", Value: t.basis}}
+		args := []wording.Arg{{Name: "requirement", Value: requirement(&w, d, r.require)}, {Name: "basis", Value: w.bases(r)}}
+		var t ruleTexts
 		t.pass = w.text("eligibility.pass", args...)
 		if key := "rule." + r.code; catalogue.Has(key) {
 			t.fail = w.text(key, args...)
 		} else {
 			t.fail = w.text("eligibility.fail", args...)
 		}
+		const here = "\x00missing\x00"
+		unknown := w.text("eligibility.unknown", append(args, wording.Arg{Name: "missing", Value: here})...)
+		t.unknown = strings.Split(unknown, here)
+		t.wordMissing(&w, d, r.facts)
 		if w.err != nil {
 			return nil, w.err
 		}
@@ -158,21 +194,37 @@ func (w *writer) label(room, name string) string {
 
 // bases writes where the rule comes from, and where its parameters do.
 func (w *writer) bases(r *ruleInfo) string {
-	text := w.basis(r.basis)
+	texts := []string{w.basis(r.basis)}
 	for _, p := range r.params {
-		if p.Basis != r.basis {
-			text += "; " + w.basis(p.Basis)
+		if text := w.basis(p.Basis); !slices.Contains(texts, text) {
+			texts = append(texts, text)
 		}
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
 
 func (w *writer) basis(b Basis) string {
-	if b.Policy != "" {
-		return w.text("eligibility.basis.policy", wording.Arg{Name: "policy", Value: b.Policy})
+	policy := b.Policy
+	if b.Policies != nil {
+		policy = b.Policies[w.lang]
+	}
+	if policy != "" {
+		return w.text("eligibility.basis.policy", wording.Arg{Name: "policy", Value: policy})
 	}
 	return w.text("eligibility.basis.article", wording.Arg{Name: "instrument", Value: b.Instrument}, wording.Arg{Name: "article", Value: b.Article})
 }
+
+// date writes a day with the months of the language.
+func (w *writer) date(day calendar.Date) string {
+	months := strings.Split(w.text("eligibility.months"), monthsApart)
+	if len(months) != 12 {
+		return ""
+	}
+	return w.text("eligibility.date", wording.Arg{Name: "day", Value: strconv.Itoa(day.Day)},
+		wording.Arg{Name: "month", Value: months[day.Month-1]}, wording.Arg{Name: "year", Value: strconv.Itoa(day.Year)})
+}
+
+const monthsApart = ", "
 
 func (w *writer) missing(m Missing) string {
 	args := []wording.Arg{
@@ -200,7 +252,7 @@ func requirement(w *writer, d *dictionaries, c Condition) string {
 	}
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	if f.kind == moneyKind {
-		number = func(n int64) string { return amount(f.currency, n) }
+		number = func(n int64) string { return wording.Amount(f.currency.Code, f.currency.Digits, n) }
 	}
 	limit := ""
 	switch c.op {
@@ -211,7 +263,7 @@ func requirement(w *writer, d *dictionaries, c Condition) string {
 	case opAtMost, opAgeAtMost:
 		limit = number(c.high)
 	case opOnOrAfter, opOnOrBefore:
-		limit = wording.Date(w.lang, c.day)
+		limit = w.date(c.day)
 	}
 	return w.text(key, wording.Arg{Name: "fact", Value: w.label("fact.", c.fact)}, wording.Arg{Name: "limit", Value: limit},
 		wording.Arg{Name: "low", Value: number(c.low)}, wording.Arg{Name: "high", Value: number(c.high)},

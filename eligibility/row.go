@@ -1,6 +1,10 @@
 package eligibility
 
-import "github.com/gelombang/gelombang/program/calendar"
+import (
+	"fmt"
+
+	"github.com/gelombang/gelombang/program/calendar"
+)
 
 // Read declares one function that reads several facts of a person at once, which is
 // quicker than a function for each fact. Facts that it reads are declared with a nil
@@ -45,6 +49,9 @@ type identity struct{ _ byte }
 func (r *Row) begin(d *dictionaries, cells []cell) {
 	r.cells, r.facts, r.of = cells, d.facts, d.of
 }
+
+// Format writes that there are facts, never what is known of them.
+func (r Row) Format(s fmt.State, _ rune) { printMask(s) }
 
 func (r *Row) cell(f *Fact) *cell {
 	if f.of == r.of && uint(f.at) < uint(len(r.cells)) {

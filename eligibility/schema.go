@@ -1,7 +1,9 @@
 package eligibility
 
 import (
+	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/gelombang/gelombang/program/calendar"
 )
@@ -133,24 +135,23 @@ func (s Source[E]) Codes(name string, codes []string, get func(*E) Observation[[
 }
 
 // GoRule is a requirement that no condition can express, written in Go.
-type GoRule[E any] struct {
-	// Facts are those that Decide looks at, declared before. When all of them are
-	// unknown Decide is not asked: the outcome is Undecided. What is unknown
-	// among them is the evidence to ask for.
+type GoRule struct {
+	// Facts are those that Decide looks at, declared before; it is given no others.
+	// When all of them are unknown Decide is not asked: the outcome is Undecided.
+	// What is unknown among them is the evidence to ask for.
 	Facts []Fact
 	// Reason says to citizens what is required, by language. There is one in each
 	// language of the policy's texts.
 	Reason map[string]string
-	// Decide must be pure. It gets no date, so that one answer holds for every
-	// decision about e: what depends on the day belongs into a condition.
-	Decide func(e *E) Outcome
+	// Decide must be pure: the same facts give the same outcome. It may be called by
+	// several goroutines.
+	Decide func(Given) Outcome
 }
 
 // Go declares a requirement written in Go. It is the way out of the closed set of
-// conditions, and costs what the function costs. In columns it is asked once,
-// when the person is added to the block.
-func (s *Schema[E]) Go(name string, rule GoRule[E]) GoFact {
-	a := about{name: name, kind: goKind, reason: rule.Reason}
+// conditions, and costs what the function costs, also for each person in columns.
+func (s *Schema[E]) Go(name string, rule GoRule) GoFact {
+	a := about{name: name, kind: goKind, reason: maps.Clone(rule.Reason), decide: rule.Decide}
 	path := "facts." + name
 	if len(rule.Facts) == 0 {
 		s.faults = append(s.faults, Fault{path, "facts", "a rule in Go names the facts it looks at"})
@@ -169,13 +170,13 @@ func (s *Schema[E]) Go(name string, rule GoRule[E]) GoFact {
 	if rule.Decide == nil {
 		s.faults = append(s.faults, Fault{path, "decide", "is missing"})
 	}
-	return GoFact{s.add(fact[E]{about: a, decide: rule.Decide}, true)}
+	return GoFact{s.add(fact[E]{about: a}, true)}
 }
 
 func (s Source[E]) add(f fact[E], getter bool) Fact {
 	path := "facts." + f.name
-	if s.name == "" {
-		s.schema.faults = append(s.schema.faults, Fault{path, "source", "is empty"})
+	if s.name == "" || !utf8.ValidString(s.name) {
+		s.schema.faults = append(s.schema.faults, Fault{path, "source", "is empty or not UTF-8"})
 	}
 	if s.maxDays < 0 || s.maxDays > 36600 {
 		s.schema.faults = append(s.schema.faults, Fault{path, "max-days", "is from 0 to 36600"})
@@ -234,6 +235,7 @@ type about struct {
 	position map[string]int
 	reason   map[string]string // of a rule in Go
 	asks     []int             // facts that a rule in Go looks at
+	decide   func(Given) Outcome
 }
 
 type kind uint8
@@ -282,6 +284,9 @@ func (a *about) check(path string) []Fault {
 	}
 	if _, empty := a.position[""]; empty || len(a.position) < len(a.codes) {
 		faults = append(faults, Fault{path, "codes", "a code is empty or comes twice"})
+	}
+	if slices.ContainsFunc(a.codes, func(code string) bool { return !utf8.ValidString(code) }) {
+		faults = append(faults, Fault{path, "text", "a code is not UTF-8"})
 	}
 	return faults
 }

@@ -97,15 +97,16 @@ var always = eligibility.Stages()
 // policy has ten rules over thirteen facts.
 func (f facts) policy() eligibility.Policy {
 	perpres := func(article string) eligibility.Basis { return eligibility.Article("Perpres 76/2020", article) }
+	permenko := func(article string) eligibility.Basis { return eligibility.Article("Permenko 11/2020", article) }
 	from := calendar.Of(2020, 7, 8)
 	return eligibility.Policy{Name: "semi-aid", Rules: []eligibility.Rule{
 		{Code: "citizen", Require: f.citizen.Is(true), Basis: perpres("3(4)a"), From: from, At: always},
-		{Code: "adult", Require: f.birth.AgeAtLeast(18), Basis: perpres("3(4)b"), From: from, At: always},
-		{Code: "not-a-student", Require: f.student.Is(false), Basis: perpres("3(4)c"), From: from, At: always},
-		{Code: "category", Require: f.category.In("seeker", "laid_off", "worker"), Basis: perpres("3(2)"), From: from, At: always},
-		{Code: "not-an-official", Require: f.official.Is(false), Basis: perpres("3(5)"), From: from, At: always},
+		{Code: "adult", Require: f.birth.AgeAtLeast(18), Basis: permenko("2(4)b"), From: from, At: always},
+		{Code: "not-a-student", Require: f.student.Is(false), Basis: permenko("2(4)c"), From: from, At: always},
+		{Code: "category", Require: f.category.In("seeker", "laid_off", "worker"), Basis: permenko("2(2)-(3)"), From: from, At: always},
+		{Code: "not-an-official", Require: f.official.Is(false), Basis: permenko("2(5)"), From: from, At: always},
 		{Code: "household", Require: f.household.AtMost(1), Basis: eligibility.WithoutArticle("two recipients per family card"), From: from, At: []string{"join", "screen", "accept"}},
-		{Code: "first-time", Require: eligibility.All(f.awards.Equals(0), f.revoked.Is(false)), Basis: eligibility.Article("Permenko 11/2020", "17"), From: from, At: []string{"join", "screen", "accept"}},
+		{Code: "first-time", Require: eligibility.All(f.awards.Equals(0), f.revoked.Is(false)), Basis: permenko("17"), From: from, At: []string{"join", "screen", "accept"}},
 		{Code: "no-other-aid", Require: eligibility.Not(eligibility.Any(f.aid.Is(true), f.subsidy.Is(true), f.grant.Is(true))), Basis: eligibility.WithoutArticle("no second social assistance"), From: from, Until: calendar.Of(2023, 2, 17), At: always},
 		{Code: "matched", Require: f.matched.Is(true), Basis: eligibility.WithoutArticle("number matches the population register"), From: from, At: always},
 		{Code: "income", Require: f.income.Between(0, 50_000_000_00), Basis: eligibility.WithoutArticle("a limit made up for the test"), From: from, At: always},

@@ -30,7 +30,9 @@ func (d *Decision) AppendFacts(b []byte) []byte {
 	b = append(b, snapshotVersion)
 	b = append(b, d.plan.named[:]...)
 	for _, i := range d.plan.reads {
-		b = d.plan.facts.facts[i].appendCell(b, &d.row.cells[i])
+		if f := &d.plan.facts.facts[i]; f.kind != goKind {
+			b = f.appendCell(b, &d.row.get().cells[i])
+		}
 	}
 	return b
 }
@@ -40,7 +42,7 @@ func (a *about) appendCell(b []byte, c *cell) []byte {
 		return append(b, byte(c.cause&3)<<2)
 	}
 	head := byte(c.state)
-	if c.state == known && (a.kind == boolKind || a.kind == goKind) {
+	if c.state == known && a.kind == boolKind {
 		head |= byte(c.n&1) << 4
 	}
 	b = append(b, head)
@@ -60,12 +62,7 @@ func (a *about) appendValue(b []byte, n int64) []byte {
 	case codeKind:
 		return appendText(b, a.codes[n])
 	case codesKind:
-		var codes []string
-		for i, code := range a.codes {
-			if n>>i&1 == 1 {
-				codes = append(codes, code)
-			}
-		}
+		codes := a.codesIn(n)
 		slices.Sort(codes) // so that a dictionary in another order changes nothing
 		b = binary.AppendUvarint(b, uint64(len(codes)))
 		for _, code := range codes {
@@ -109,11 +106,11 @@ func (p *Plan[E]) DecideFacts(facts []byte, d *Decision) error {
 	if d.plan != p.plan {
 		d.begin(p.plan)
 	}
-	if err := p.readFacts(facts, d.row.cells); err != nil {
+	if err := p.readFacts(facts, d.row.get().cells); err != nil {
 		*d = Decision{}
 		return err
 	}
-	d.Verdict = p.run(d.row.cells, d.pass, d.fail)
+	d.decide()
 	return nil
 }
 
@@ -129,6 +126,9 @@ func (p *plan) readFacts(b []byte, cells []cell) error {
 	s := snapshot{rest: b}
 	for _, i := range p.reads {
 		f := &p.facts.facts[i]
+		if f.kind == goKind {
+			continue // it is asked again
+		}
 		cells[i] = s.cell(f)
 		if s.broken != "" {
 			return &FactsError{Rule: s.broken, Fact: f.name}
@@ -163,7 +163,7 @@ func (s *snapshot) cell(f *about) cell {
 	head := s.rest[0]
 	s.rest = s.rest[1:]
 	c := cell{state: status(head & 3), cause: Cause(head >> 2 & 3), n: int64(head >> 4)}
-	truth := c.state == known && (f.kind == boolKind || f.kind == goKind)
+	truth := c.state == known && f.kind == boolKind
 	if c.state > notApplicable || c.state != unknown && c.cause != 0 || c.n > asNumber(truth) {
 		s.fail("form")
 	}
@@ -246,6 +246,9 @@ func (d *dictionaries) factsName(which []int32) (name [8]byte) {
 	var b []byte
 	for _, i := range which {
 		f := &d.facts[i]
+		if f.kind == goKind {
+			continue
+		}
 		for _, part := range []string{f.name, kinds[f.kind], f.currency.Code, strconv.Itoa(f.currency.Digits), f.source, strconv.FormatBool(f.maxDays > 0)} {
 			b = appendText(b, part)
 		}

@@ -18,7 +18,7 @@ func everyFact(t testing.TB, s *eligibility.Schema[thing]) *eligibility.Compiled
 		`{"fact":"flag","is":true}`, `{"fact":"seen-flag","is":false}`, `{"fact":"count","at_least":1}`, `{"fact":"seen-count","at_most":3}`,
 		`{"fact":"amount","at_least":{"units":1,"currency":"IDR"}}`, `{"fact":"seen-amount","at_most":{"units":3,"currency":"USD"}}`,
 		`{"fact":"born","age_at_least":18}`, `{"fact":"seen-born","known":true}`, `{"fact":"kind","in":["a","b"]}`, `{"fact":"region","in":["r000","r149"]}`,
-		`{"fact":"seen-kind","in":["c"]}`, `{"fact":"skills","has_any":["sew","teach"]}`, `{"fact":"seen-skills","has_all":["weld"]}`, `{"fact":"even","holds":true}`,
+		`{"fact":"seen-kind","in":["k012","k039"]}`, `{"fact":"skills","has_any":["sew","s058"]}`, `{"fact":"seen-skills","has_all":["weld"]}`, `{"fact":"even","holds":true}`, `{"fact":"seen-even","holds":true}`,
 	} {
 		rules = append(rules, `{"code":"r`+string(rune('a'+len(rules)))+`","require":`+require+`,"basis":{"policy":"x"},"at":["join"]}`)
 	}
@@ -35,7 +35,7 @@ func fullThing() thing {
 	x.flag.yes = true
 	x.count.n, x.seenCount.n, x.amount.n, x.seenAmount.n = math.MinInt64, math.MaxInt64, -1, 2
 	x.born.day, x.seenBorn.day = calendar.Of(2002, 8, 8), calendar.Of(9999, 12, 31)
-	x.kind.code, x.region.code, x.seenKind.code = "e", "r149", "c"
+	x.kind.code, x.region.code, x.seenKind.code = "e", "r149", "k039"
 	x.skills.codes, x.seenSkills.codes = []string{"teach", "sew"}, []string{}
 	return x
 }
@@ -47,10 +47,13 @@ func sameFindings(t testing.TB, want, got *eligibility.Decision) {
 		a, b := want.Finding(i), got.Finding(i)
 		require.Equal(t, a.Outcome, b.Outcome)
 		require.Equal(t, a.Missing, b.Missing)
-		one, ok := a.Actual()
-		other, known := b.Actual()
-		require.Equal(t, ok, known)
-		require.Equal(t, one, other)
+		require.Equal(t, a.Facts(), b.Facts())
+		for _, fact := range a.Facts() {
+			one, ok := a.Actual(fact)
+			other, known := b.Actual(fact)
+			require.Equal(t, ok, known)
+			require.Equal(t, one, other)
+		}
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 
 // Value is what is known of one fact about one person: a value, nothing with the
 // cause why, or that the fact does not apply. The zero Value is unknown because
-// nobody asked. A Value never prints what it holds.
+// nobody asked. A Value never prints what it holds, with one exception: fmt asks no
+// methods of an unexported field, and shows what it holds. Give a type with such
+// fields a Format method of its own, or keep its values in exported fields.
 type Value[T any] struct {
 	value  T
 	status status

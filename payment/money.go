@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"github.com/gelombang/gelombang/program/wording"
 )
 
 // Money is an amount in minor units of an ISO 4217 currency. The rupiah has
@@ -160,33 +162,7 @@ func (m Money) String() string {
 	if !ok {
 		return "? " + strconv.FormatInt(m.Units, 10)
 	}
-	whole, fraction := m.split(decimals)
-	var b []byte
-	if m.Units < 0 {
-		b = append(b, '-')
-	}
-	if m.Currency == IDR {
-		b = append(b, "Rp"...)
-	} else {
-		b = append(append(b, m.Currency...), ' ')
-	}
-	b = appendGrouped(b, whole)
-	if fraction != 0 {
-		b = appendFraction(append(b, ','), fraction, decimals)
-	}
-	return string(b)
-}
-
-func appendGrouped(b []byte, n uint64) []byte {
-	var buf [20]byte
-	digits := strconv.AppendUint(buf[:0], n, 10)
-	for i, digit := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b = append(b, '.')
-		}
-		b = append(b, digit)
-	}
-	return b
+	return wording.Amount(m.Currency, decimals, m.Units)
 }
 
 func appendFraction(b []byte, fraction uint64, decimals int) []byte {

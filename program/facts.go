@@ -12,8 +12,11 @@ import (
 // and has those that every program needs.
 type Facts[T any] struct {
 	*eligibility.Schema[Case[T]]
-	// BirthDate is the applicant's; unknown if it was not given.
+	// BirthDate is the applicant's, "birth-date"; unknown if it was not given.
 	BirthDate eligibility.DateFact
+	// AdmissionDate is the legal date of the case's wave, "admission-date": a rule that
+	// is asked again later, as before a payout, can spare those who were admitted before it.
+	AdmissionDate eligibility.DateFact
 
 	limits []string // asked by Taken
 	taken  []string // names of the facts that ask them
@@ -28,6 +31,12 @@ func NewFacts[T any]() *Facts[T] {
 		}
 		return eligibility.Known(c.Applicant.Person.Birth)
 	})
+	f.AdmissionDate = f.Date("admission-date", func(c *Case[T]) eligibility.Value[calendar.Date] {
+		if c.Wave.body.Legal.IsZero() {
+			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
+		}
+		return eligibility.Known(c.Wave.body.Legal)
+	})
 	return f
 }
 
@@ -39,10 +48,8 @@ func (f *Facts[T]) Observed(name, source string, maxDays int) eligibility.BoolFa
 		switch {
 		case !ok || e.Source != source:
 			return eligibility.Observation[bool]{}
-		case e.Unknown == eligibility.Conflicting.String():
-			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](eligibility.Conflicting)}
 		case e.Unknown != "":
-			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](eligibility.SourceDown)}
+			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](causeOf(e.Unknown))}
 		}
 		return eligibility.Observation[bool]{Value: eligibility.Known(e.Value), On: dateIn(e.Seen, c.zone)}
 	})
@@ -60,6 +67,17 @@ func (f *Facts[T]) Taken(name, limit string) eligibility.IntFact {
 		}
 		return eligibility.Known(n)
 	})
+}
+
+// causeOf reads why a source gave no answer. A code that is not one of package
+// eligibility's says that the source could not answer.
+func causeOf(code string) eligibility.Cause {
+	for cause := eligibility.NotAsked; cause <= eligibility.Conflicting; cause++ {
+		if cause.String() == code {
+			return cause
+		}
+	}
+	return eligibility.SourceDown
 }
 
 func dateIn(t time.Time, zone *time.Location) calendar.Date {

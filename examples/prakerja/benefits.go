@@ -7,6 +7,9 @@ import (
 	"github.com/gelombang/gelombang/program/calendar"
 )
 
+// normalMode is the day of wave 48, the first of the "skema normal".
+var normalMode = calendar.Of(2023, time.February, 17)
+
 // benefits are what the program promised, in two schemes. What a person gets is that of
 // the legal date of the wave. The articles are not known here: the amounts are those that the
 // program announced.

@@ -38,13 +38,15 @@ func policySchema() *eligibility.Schema[persona] {
 			return eligibility.Known(n)
 		})
 	}
-	s.Date("birth-date", func(p *persona) eligibility.Value[calendar.Date] {
-		day, err := calendar.Parse((*p)["birth"])
-		if err != nil {
-			return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
-		}
-		return eligibility.Known(day)
-	})
+	for fact, column := range map[string]string{"birth-date": "birth", "admission-date": "admission"} {
+		s.Date(fact, func(p *persona) eligibility.Value[calendar.Date] {
+			day, err := calendar.Parse((*p)[column])
+			if err != nil {
+				return eligibility.Unknown[calendar.Date](eligibility.NotAsked)
+			}
+			return eligibility.Known(day)
+		})
+	}
 	s.Code("category", []string{"seeker", "laid_off", "worker", "own_account", "none"}, func(p *persona) eligibility.Value[string] {
 		if (*p)["category"] == "" {
 			return eligibility.Unknown[string](eligibility.NotAsked)
@@ -81,7 +83,7 @@ func TestPolicyFiles(t *testing.T) {
 		t.Run(p["persona"], func(t *testing.T) {
 			legal, err := calendar.Parse(p["legal"])
 			require.NoError(t, err)
-			d := policies[p["file"]].Decide(&p, "join", legal)
+			d := policies[p["file"]].Decide(&p, p["stage"], legal)
 			var not []string
 			for i := range d.Len() {
 				if d.Outcome(i) != eligibility.Pass {

@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"time"
 
 	"github.com/gelombang/gelombang/eligibility"
 	"github.com/gelombang/gelombang/program"
@@ -21,7 +20,7 @@ type Jobseeker struct {
 	// Regency is the code of the domicile, "31.71". It is declared, never read
 	// from the NIK, which keeps the place of the first registration.
 	Regency string `json:"regency"`
-	// Category is "seeker", "laid_off" or "worker"; empty if not asked.
+	// Category is "seeker", "laid_off", "worker", "own_account" or "none"; empty if not asked.
 	Category string `json:"category"`
 	// Affected: on the ministry's list of affected workers.
 	Affected bool `json:"affected"`
@@ -169,40 +168,40 @@ func issueCard(_ *program.Case[Jobseeker], _ string, out *program.Writer) error 
 	return nil
 }
 
-// Legal dates of the rules.
-var (
-	perpres76  = calendar.Of(2020, time.July, 8)      // Perpres 76/2020 in force
-	normalMode = calendar.Of(2023, time.February, 17) // wave 48, the first of the "skema normal"
-)
+//go:embed policies/prakerja-2020.json
+var policyJSON []byte
 
-func policy(f *program.Facts[Jobseeker]) eligibility.Policy {
-	category := f.Code("category", []string{"seeker", "laid_off", "worker"}, func(c *program.Case[Jobseeker]) eligibility.Value[string] {
+// policy declares the facts that the rules of wave 4 ask about, and loads the rules
+// from their file, which carries its own cases.
+func policy(f *program.Facts[Jobseeker]) (eligibility.Policy, error) {
+	f.Code("category", []string{"seeker", "laid_off", "worker", "own_account", "none"}, func(c *program.Case[Jobseeker]) eligibility.Value[string] {
 		if c.Applicant.Details.Category == "" {
 			return eligibility.Unknown[string](eligibility.NotAsked)
 		}
 		return eligibility.Known(c.Applicant.Details.Category)
 	})
-	citizen := f.Observed("citizen", "dukcapil", 0)
-	student := f.Observed("student", "dapodik", 180)
-	official := f.Observed("official", "bkn", 180)
-	socialAid := f.Observed("social-aid", "dtks", 180)
-	household := f.Taken("household-awards", "household")
-	awards := f.Taken("awards", "once")
-
-	permenko := func(article string) eligibility.Basis { return eligibility.Article("Permenko 11/2020", article) }
-	always := eligibility.Stages()
-	beforePayout := []string{"join", "screen", "accept"}
-	return eligibility.Policy{Name: "prakerja", Rules: []eligibility.Rule{
-		{Code: "citizen", Require: citizen.Is(true), Basis: eligibility.Article("Perpres 76/2020", "3(4)a"), From: perpres76, At: always},
-		{Code: "adult", Require: f.BirthDate.AgeAtLeast(18), Basis: permenko("2(4)b"), From: perpres76, At: always},
-		{Code: "age-cap", Require: f.BirthDate.AgeAtMost(64), Basis: eligibility.WithoutArticle("batas usia skema normal / age cap of the normal scheme"), From: normalMode, At: beforePayout},
-		{Code: "not-a-student", Require: student.Is(false), Basis: permenko("2(4)c"), From: perpres76, At: beforePayout},
-		{Code: "category", Require: category.Known(), Basis: permenko("2(2)-(3)"), From: perpres76, At: always},
-		{Code: "not-an-official", Require: official.Is(false), Basis: permenko("2(5)"), From: perpres76, At: always},
-		{Code: "no-social-aid", Require: socialAid.Is(false), Basis: eligibility.WithoutArticle("keputusan Komite / decision of the Committee"), From: perpres76, Until: normalMode, At: beforePayout},
-		{Code: "household", Require: household.AtMost(1), Basis: eligibility.WithoutArticle("dua penerima per kartu keluarga / two recipients per family card"), At: beforePayout},
-		{Code: "first-time", Require: awards.Equals(0), Basis: permenko("17"), From: perpres76, At: beforePayout},
-	}}
+	f.Observed("citizen", "dukcapil", 0)
+	f.Observed("student", "dapodik", 180)
+	f.Observed("official", "bkn", 180)
+	f.Taken("awards", "once")
+	f.Bool("revoked", func(c *program.Case[Jobseeker]) eligibility.Value[bool] {
+		return eligibility.Known(c.Applicant.State == program.Barred)
+	})
+	// The register answers about the citizenship of somebody whose NIK, family card and
+	// name it has found together.
+	f.Source("dukcapil", 0).Bool("matched", func(c *program.Case[Jobseeker]) eligibility.Observation[bool] {
+		switch e := c.Applicant.Evidence["citizen"]; {
+		case e.Source != "dukcapil":
+			return eligibility.Observation[bool]{}
+		case e.Unknown != "":
+			return eligibility.Observation[bool]{Value: eligibility.Unknown[bool](eligibility.SourceDown)}
+		}
+		return eligibility.Observation[bool]{Value: eligibility.Known(true)}
+	})
+	if _, err := eligibility.Load(f.Schema, policyJSON, nil); err != nil {
+		return eligibility.Policy{}, err
+	}
+	return eligibility.ParsePolicy(policyJSON)
 }
 
 //go:embed texts.json
@@ -214,8 +213,12 @@ func definition() (*program.Program[Jobseeker], error) {
 		return nil, err
 	}
 	f := program.NewFacts[Jobseeker]()
+	rules, err := policy(f)
+	if err != nil {
+		return nil, err
+	}
 	return &program.Program[Jobseeker]{
-		ID: "prakerja", Lifecycle: table(), Facts: f, Policy: policy(f), Zone: jakarta, Texts: texts,
+		ID: "prakerja", Lifecycle: table(), Facts: f, Policy: rules, Zone: jakarta, Texts: texts,
 		Place: func(c *program.Case[Jobseeker]) program.Placement {
 			p := program.Placement{Pool: c.Applicant.Details.Regency}
 			if c.Applicant.Details.Affected {

@@ -40,7 +40,7 @@ func sampleReport(t testing.TB) report {
 			{"not-a-student", "ineligible", text{"Masih bersekolah", "In formal education"}, "Permenko 11/2020 Pasal 2(4)c", 1_938},
 			{"not-a-student", "pending", text{"Status sekolah belum diketahui", "Education status not known"}, "Permenko 11/2020 Pasal 2(4)c", 1_009},
 			{"not-an-official", "ineligible", text{"Pejabat atau pegawai negeri", "An official"}, "Permenko 11/2020 Pasal 2(5)", 925},
-			{"no-social-aid", "ineligible", text{"Menerima bantuan sosial", "Receives social aid"}, "keputusan Komite (kebijakan) / policy", 4_655},
+			{"never-revoked", "ineligible", text{"Pernah dicabut", "Was revoked before"}, "dicabut / revoked (kebijakan) / policy", 4_655},
 			{"category", "pending", text{"Kategori belum ditanyakan", "Category not asked"}, "Permenko 11/2020 Pasal 2(2)-(3)", 1_544}},
 		Proof: proofOf{Folder: "out/draw", Plan: strings.Repeat("0a", 32), Roll: strings.Repeat("1b", 32), Manifest: strings.Repeat("2c", 32), Seed: strings.Repeat("3d", 32),
 			Commands: []string{"go run ./examples/verifydraw out/draw", "python3 examples/verifydraw/verify_draw.py out/draw"}},

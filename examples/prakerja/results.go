@@ -207,8 +207,12 @@ func (r *run) ruleText(code string) text {
 }
 
 func basisText(b eligibility.Basis) string {
-	if b.Policy != "" {
-		return "kebijakan tanpa pasal yang diketahui / policy without a known article: " + b.Policy
+	policy := b.Policy
+	if b.Policies != nil {
+		policy = b.Policies["id"] + " / " + b.Policies["en"]
+	}
+	if policy != "" {
+		return "kebijakan tanpa pasal yang diketahui / policy without a known article: " + policy
 	}
 	return b.Instrument + ", Pasal / Article " + b.Article
 }

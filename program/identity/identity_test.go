@@ -70,14 +70,24 @@ func TestParseNIK(t *testing.T) {
 	}
 }
 
-func TestThereAre38Provinces(t *testing.T) {
-	found := 0
-	for code := range 100 {
-		if _, _, err := identity.ParseNIK(fmt.Sprintf("%02d", code) + woman[2:]); err == nil {
-			found++
-		}
+// The provinces are the 38 of the Ministry of Home Affairs, code by code.
+func TestTheProvincesAreThoseOfTheMinistry(t *testing.T) {
+	ministry := map[string]string{
+		"11": "Aceh", "12": "Sumatera Utara", "13": "Sumatera Barat", "14": "Riau", "15": "Jambi", "16": "Sumatera Selatan", "17": "Bengkulu", "18": "Lampung",
+		"19": "Kep. Bangka Belitung", "21": "Kep. Riau", "31": "DKI Jakarta", "32": "Jawa Barat", "33": "Jawa Tengah", "34": "DI Yogyakarta", "35": "Jawa Timur",
+		"36": "Banten", "51": "Bali", "52": "NTB", "53": "NTT", "61": "Kalimantan Barat", "62": "Kalimantan Tengah", "63": "Kalimantan Selatan",
+		"64": "Kalimantan Timur", "65": "Kalimantan Utara", "71": "Sulawesi Utara", "72": "Sulawesi Tengah", "73": "Sulawesi Selatan", "74": "Sulawesi Tenggara",
+		"75": "Gorontalo", "76": "Sulawesi Barat", "81": "Maluku", "82": "Maluku Utara", "91": "Papua", "92": "Papua Barat", "93": "Papua Selatan",
+		"94": "Papua Tengah", "95": "Papua Pegunungan", "96": "Papua Barat Daya",
 	}
-	require.Equal(t, 38, found)
+	require.Len(t, ministry, 38)
+	for n := range 100 {
+		code := fmt.Sprintf("%02d", n)
+		_, _, err := identity.ParseNIK(code + woman[2:])
+		require.Equal(t, ministry[code] != "", err == nil, "%s %s", code, ministry[code])
+		_, _, err = identity.ParseKK(code + "73050102150003"[0:14])
+		require.Equal(t, ministry[code] != "", err == nil, "%s %s", code, ministry[code])
+	}
 }
 
 func TestParseKK(t *testing.T) {
@@ -212,6 +222,22 @@ func TestSimilarity(t *testing.T) {
 		{"", "Budi", 0, 0},
 		{"...", "Budi", 0, 0},
 		{"Haji", "Haji", 1000, 1000},
+		{"M.T. Haryono", "M. T. Haryono", 1000, 1000}, // initials, not a degree
+		{"M.T. Haryono, M.T.", "M.T. Haryono", 1000, 1000},
+		{"Nurhayati", "Nur Hayati", 980, 980},
+		{"Nur Hayati Siregar", "Siregar Nurhayati", 960, 980},
+		{"Nur Hayati", "Nur Hidayat", 200, 600},
+		{"Mhd. Ridwan", "Muhammad Ridwan", 1000, 1000},
+		{"Muchamad Ridwan", "Moehammad Ridwan", 1000, 1000},
+		{"Fauzi, Ahmad", "Ahmad Fauzi", 980, 980},
+		{"Fauzi, Ahmad, S.E., M.M.", "Ahmad Fauzi", 980, 980},
+		{"Ahmad Fauzi, SE", "Ahmad Fauzi", 1000, 1000},
+		{"Ahmad Fauzi SE MM", "Ahmad Fauzi", 1000, 1000},
+		{"AHMAD FAUZI SPD", "Ahmad Fauzi", 1000, 1000},
+		{"Ahmad Fauzi S. Pd.", "Ahmad Fauzi", 1000, 1000},
+		{"SH. Mintardja", "S.H. Mintardja", 980, 980},
+		{"H.Ridwan", "Ridwan", 1000, 1000},
+		{"Moh.Ridwan", "Muhammad Ridwan", 1000, 1000},
 	} {
 		a, b := identity.NewName(c.a), identity.NewName(c.b)
 		got := a.Similarity(b)

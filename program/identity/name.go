@@ -18,9 +18,10 @@ type Name struct {
 }
 
 // NewName hides a name. When names are compared, case,
-// accents and punctuation do not count. Titles before and after the name (H., Drs.,
-// S.Pd.), bin and binti are left out, and the short forms of Muhammad and Abdul
-// are written out. At most the first eight words count.
+// accents and punctuation do not count. Titles (H., Drs.), degrees after the name (S.Pd.,
+// SE), bin and binti are left out, and the short forms of Muhammad and Abdul are
+// written out. What follows a comma and is no degree belongs to the name: "Fauzi,
+// Ahmad". At most the first eight words count.
 func NewName(text string) Name {
 	if text == "" {
 		return Name{}
@@ -60,7 +61,9 @@ func (n Name) compared(buf *[maxWords]string) []string {
 //   - an initial against a word that begins with it counts 700 of 1000;
 //   - words that differ by a few letters count by how many;
 //   - a word without a partner counts nothing;
-//   - words in another order cost 20 in all.
+//   - a word that the other name writes as two, "Nurhayati" and "Nur Hayati", is the
+//     same word, and costs 20 in all;
+//   - the same words in another order score 980.
 //
 // Longer words weigh more. The score is evidence for a person to look at.
 func (n Name) Similarity(other Name) int {
@@ -72,14 +75,42 @@ func (n Name) Similarity(other Name) int {
 	if slices.Equal(a, b) {
 		return 1000
 	}
-	if len(a) > len(b) {
-		a, b = b, a
+	score := similarity(a, b)
+	var joinedA, joinedB [maxWords]string
+	a, togetherA := joined(a, b, &joinedA)
+	b, togetherB := joined(b, a, &joinedB)
+	if togetherA || togetherB {
+		score = max(score, similarity(a, b)-spacePenalty)
 	}
-	score := 1000 * bestPairing(a, b) / (1000 * (weight(a) + weight(b)))
 	if score == 1000 {
 		return 1000 - orderPenalty
 	}
 	return score
+}
+
+func similarity(a, b []string) int {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return 1000 * bestPairing(a, b) / (1000 * (weight(a) + weight(b)))
+}
+
+// joined writes neighbours together that so are a word of the other name.
+func joined(words, other []string, buf *[maxWords]string) (out []string, any bool) {
+	out = buf[:0]
+	for i := 0; i < len(words); i++ {
+		if i+1 < len(words) && slices.ContainsFunc(other, func(w string) bool { return isJoint(w, words[i], words[i+1]) }) {
+			out, any = append(out, words[i]+words[i+1]), true
+			i++
+			continue
+		}
+		out = append(out, words[i])
+	}
+	return out, any
+}
+
+func isJoint(w, a, b string) bool {
+	return len(w) == len(a)+len(b) && w[:len(a)] == a && w[len(a):] == b
 }
 
 const (
@@ -87,6 +118,7 @@ const (
 	initialScore = 700
 	leastAlike   = 600 // words less alike than this are different words
 	orderPenalty = 20
+	spacePenalty = 20
 )
 
 func weight(words []string) int {
@@ -165,25 +197,54 @@ func editDistance(a, b []rune) int {
 	return last[len(b)]
 }
 
-// nameWords: the part before the first comma holds the name, what follows are degrees.
+// nameWords: of what follows a comma, degrees do not count. Before it, degrees follow
+// the name: "M.T. Haryono" has initials, "Haryono M.T." a degree.
 func nameWords(text string) []string {
-	text = strings.TrimLeft(text, " ,")
-	name, _, _ := strings.Cut(text, ",")
-	words := split(name)
-	kept := make([]string, 0, len(words))
-	for _, w := range words {
-		w = writtenOut(w)
-		if !leftOut[w] {
-			kept = append(kept, strings.ReplaceAll(w, ".", ""))
-		}
-	}
+	first, rest, _ := strings.Cut(strings.TrimLeft(text, " ,"), ",")
+	fields := split(first)
+	kept := wordsOf(withoutDegrees(fields), true)
 	if len(kept) == 0 { // someone may be called by what is a title elsewhere
-		for _, w := range words {
-			kept = append(kept, strings.ReplaceAll(w, ".", ""))
+		kept = wordsOf(fields, false)
+	}
+	for part := range strings.SplitSeq(rest, ",") {
+		for _, field := range split(part) {
+			if !degrees[compact(field)] {
+				kept = append(kept, wordsOf([]string{field}, true)...)
+			}
 		}
 	}
-	kept = slices.DeleteFunc(kept, func(w string) bool { return w == "" })
 	return kept[:min(len(kept), maxWords)]
+}
+
+// withoutDegrees cuts degrees off the end, also "S. Pd" and "SPd", but never all.
+func withoutDegrees(fields []string) []string {
+	for n := len(fields); n > 1; n = len(fields) {
+		switch {
+		case degrees[compact(fields[n-1])]:
+			fields = fields[:n-1]
+		case n > 2 && len(fields[n-2]) == 1 && degrees[fields[n-2]+compact(fields[n-1])]:
+			fields = fields[:n-2]
+		default:
+			return fields
+		}
+	}
+	return fields
+}
+
+func compact(field string) string { return strings.ReplaceAll(field, ".", "") }
+
+func wordsOf(fields []string, leaveOut bool) []string {
+	var words []string
+	for _, field := range fields {
+		initials := len(field) == 2*strings.Count(field, ".")+1 && len(field) > 1 // "s.h": no haji among them
+		for w := range strings.SplitSeq(field, ".") {
+			w = writtenOut(w)
+			if w != "" && !(leaveOut && titles[w] && !initials) {
+				words = append(words, w)
+			}
+		}
+	}
+	return words
 }
 
 // split folds case and accents and cuts at everything that is not a letter or a
@@ -201,21 +262,19 @@ func split(text string) []string {
 			folded.WriteRune(' ')
 		}
 	}
-	var words []string
-	for _, field := range strings.Fields(folded.String()) {
-		field = strings.Trim(field, ".")
-		if leftOut[field] || !strings.Contains(field, ".") {
-			words = append(words, field)
-			continue
+	var fields []string
+	for field := range strings.FieldsSeq(folded.String()) {
+		if field = strings.Trim(field, "."); field != "" {
+			fields = append(fields, field)
 		}
-		words = append(words, strings.FieldsFunc(field, func(r rune) bool { return r == '.' })...)
 	}
-	return words
+	return fields
 }
 
 func writtenOut(word string) string {
 	switch word {
-	case "moh", "mohd", "mohammad", "mohamad", "mohammed", "mohamed", "muh", "muhd", "muhamad", "muhammed", "muchammad", "mochammad", "mochamad", "moch", "much", "md":
+	case "moh", "mohd", "mhd", "mohammad", "mohamad", "mohammed", "mohamed", "muh", "muhd", "muhamad", "muhammed", "muchammad", "muchamad",
+		"mochammad", "mochamad", "moch", "much", "md", "moehammad", "moehamad", "moehamed":
 		return "muhammad"
 	case "abd", "abdl", "abdoel":
 		return "abdul"
@@ -223,18 +282,23 @@ func writtenOut(word string) string {
 	return word
 }
 
-// leftOut are titles, degrees and the words for son and daughter of. Single letters
-// are initials, but for h (haji), which precedes very many names.
-var leftOut = func() map[string]bool {
+func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
-	for _, w := range strings.Fields(`
-		h hj haji hajah hajjah kh kyai kiai ust ustaz ustadz ustadzah
-		bin binti bt bte
-		dr dra drs drg drh ir prof apt
-		bapak ibu bpk sdr sdri tn ny nn
-		s.pd m.pd s.h m.h s.e m.m s.kom m.kom s.t m.t s.sos m.si s.si s.ag m.ag s.ip s.ked s.kep s.p s.ikom
-		s.pd.i s.h.i s.e.i a.md amd ph.d b.a m.a m.sc b.sc`) {
+	for w := range strings.FieldsSeq(words) {
 		set[w] = true
 	}
 	return set
-}()
+}
+
+// titles are left out wherever they stand, as are the words for son and daughter of.
+// Single letters are initials, but for h (haji), which precedes very many names.
+var titles = wordSet(`
+	h hj haji hajah hajjah kh kyai kiai ust ustaz ustadz ustadzah
+	bin binti bt bte
+	dr dra drs drg drh ir prof apt
+	bapak ibu bpk sdr sdri tn ny nn`)
+
+// degrees, without their points.
+var degrees = wordSet(`
+	spd mpd sh mh se mm skom mkom st mt ssos msos msi ssi sag mag sip sked skep sp sikom mikom
+	spdi mpdi shi sei amd amdkeb amdkep phd mba msc bsc skm sstp sth spsi sfarm sds skp spt stp`)

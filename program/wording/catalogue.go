@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -19,12 +20,40 @@ type Arg struct {
 	Name, Value string
 }
 
-// Catalogue is a checked set of texts. It never changes and may be used by any
+// Catalogue is a checked set of texts. Its texts never change and it may be used by any
 // number of goroutines. The zero Catalogue has no texts.
 type Catalogue struct {
 	tags    []string // tags[0] is the language for readers of no other
 	matcher language.Matcher
 	texts   map[string]map[string]template
+	wishes  *wishes
+}
+
+// wishes remembers what readers wished for and got. It is an upper bound: whoever
+// wishes something new all the time fills no memory.
+type wishes struct {
+	mu   sync.RWMutex
+	tags map[string]string
+}
+
+const mostWishes = 1000
+
+func (w *wishes) get(wish string) (string, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	tag, ok := w.tags[wish]
+	return tag, ok
+}
+
+func (w *wishes) put(wish, tag string) {
+	if len(wish) > 200 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.tags) < mostWishes {
+		w.tags[strings.Clone(wish)] = tag
+	}
 }
 
 // Compile merges sources, a library's texts and an agency's for example, and checks
@@ -141,6 +170,7 @@ func (c *Catalogue) index() {
 	}
 	if len(tags) > 0 {
 		c.matcher = language.NewMatcher(tags)
+		c.wishes = &wishes{tags: map[string]string{}}
 	}
 }
 
@@ -156,12 +186,16 @@ func (c *Catalogue) Match(wish string) string {
 	if c.matcher == nil {
 		return ""
 	}
-	wanted, _, err := language.ParseAcceptLanguage(wish)
-	if err != nil {
-		return c.tags[0]
+	if tag, ok := c.wishes.get(wish); ok {
+		return tag
 	}
-	_, i, _ := c.matcher.Match(wanted...)
-	return c.tags[i]
+	tag := c.tags[0]
+	if wanted, _, err := language.ParseAcceptLanguage(wish); err == nil {
+		_, i, _ := c.matcher.Match(wanted...)
+		tag = c.tags[i]
+	}
+	c.wishes.put(wish, tag)
+	return tag
 }
 
 // Has reports whether the key exists.

@@ -111,6 +111,22 @@ func TestRupiah(t *testing.T) {
 	}
 }
 
+// Amounts of any currency are exact, to the last minor unit.
+func TestAmount(t *testing.T) {
+	for _, test := range []struct {
+		currency string
+		decimals int
+		units    int64
+		want     string
+	}{
+		{"IDR", 2, 3_550_000_00, "Rp3.550.000"}, {"IDR", 2, 3_550_000_50, "Rp3.550.000,50"}, {"IDR", 2, -5, "-Rp0,05"}, {"IDR", 0, 5, "Rp5"},
+		{"IDR", 0, math.MinInt64, "-Rp9.223.372.036.854.775.808"}, {"IDR", 2, math.MinInt64, "-Rp92.233.720.368.547.758,08"},
+		{"USD", 2, 1_250_75, "USD 1.250,75"}, {"USD", 2, -1_250_00, "-USD 1.250"}, {"JPY", 0, 1_250, "JPY 1.250"}, {"KWD", 3, 1, "KWD 0,001"},
+	} {
+		require.Equal(t, test.want, wording.Amount(test.currency, test.decimals, test.units))
+	}
+}
+
 func FuzzRupiah(f *testing.F) {
 	f.Add(int64(0))
 	f.Add(int64(math.MinInt64))
@@ -149,9 +165,18 @@ func TestDate(t *testing.T) {
 	d := calendar.Of(2020, 8, 8)
 	for lang, want := range map[string]string{
 		"id": "8 Agustus 2020", "id-ID": "8 Agustus 2020", "en": "8 August 2020", "en-US": "8 August 2020",
-		"id-ID,en;q=0.5": "8 Agustus 2020", "": "8 August 2020", "%": "8 August 2020",
+		"id-ID,en;q=0.5": "8 Agustus 2020", "": "8 Agustus 2020", "%": "8 Agustus 2020", "fr": "8 Agustus 2020", "ms": "8 Agustus 2020",
+		"jv": "8 Agustus 2020", "fr,en;q=0.5": "8 August 2020", "en-GB": "8 August 2020",
 	} {
 		require.Equal(t, want, wording.Date(lang, d), lang)
+	}
+	// A catalogue in both languages gives a reader the language of the dates.
+	c, err := wording.Compile(wording.Texts{"id": {"a": "Agustus"}, "en": {"a": "August"}})
+	require.NoError(t, err)
+	for _, lang := range []string{"id", "en", "", "%", "fr", "ms", "jv", "en-GB", "fr,en;q=0.5", "de-CH,id;q=0.3", "zh-TW"} {
+		month, err := c.Text(lang, "a")
+		require.NoError(t, err)
+		require.Contains(t, wording.Date(lang, d), " "+month+" ", lang)
 	}
 	require.Empty(t, wording.Date("id", calendar.Date{}))
 }
@@ -174,4 +199,18 @@ func ExampleCatalogue_Text() {
 	// Output:
 	// Rp600.000 dibayarkan pada 8 Agustus 2020. <nil>
 	// Rp600.000 was paid on 8 August 2020. <nil>
+}
+
+// A reader gets the same language the second time, and after thousands of other wishes.
+func TestMatchIsRemembered(t *testing.T) {
+	c, err := wording.Compile(wording.Texts{"id": {"a": "x"}, "en": {"a": "y"}})
+	require.NoError(t, err)
+	for range 2 {
+		require.Equal(t, "en", c.Match("en-GB,id;q=0.5"))
+		require.Equal(t, "id", c.Match("id-ID"))
+		require.Equal(t, "id", c.Match("%"))
+		for i := range 3000 {
+			require.Equal(t, "en", c.Match(fmt.Sprintf("en-GB;q=0.9,id;q=0.%03d", i%800)))
+		}
+	}
 }

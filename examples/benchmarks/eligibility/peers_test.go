@@ -5,6 +5,7 @@ package eligibility_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -353,16 +354,21 @@ func celOutcome(t *testing.T, p cel.Program, in cel.Activation) eligibility.Outc
 }
 
 // expr has no unknown: it is asked about people of whom everything is known.
-func BenchmarkExpr(b *testing.B) {
+func exprPrograms(t testing.TB) []*vm.Program {
 	var programs []*vm.Program
 	for _, rule := range rules {
 		p, err := expr.Compile(rule, expr.AsBool(), expr.AllowUndefinedVariables())
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 		programs = append(programs, p)
 	}
-	inputs := knownPeople()
+	return programs
+}
+
+func BenchmarkExpr(b *testing.B) {
+	programs := exprPrograms(b)
+	_, inputs := knownPeople()
 	var machine vm.VM
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -374,43 +380,104 @@ func BenchmarkExpr(b *testing.B) {
 	}
 }
 
-func knownPeople() []map[string]any {
-	var inputs []map[string]any
-	for _, p := range people(crowd) {
-		if m, unknown := p.facts(); len(unknown) == 0 {
-			inputs = append(inputs, m)
+// expr says the same of everybody of whom everything is known.
+func TestExprAgrees(t *testing.T) {
+	_, plan := compiled(t)
+	programs := exprPrograms(t)
+	all, inputs := knownPeople()
+	var machine vm.VM
+	var d eligibility.Decision
+	var seen [3]int
+	for i := range all {
+		plan.Decide(&all[i], &d)
+		for k, p := range programs {
+			got, err := machine.Run(p, inputs[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := d.Outcome(k); (want == eligibility.Pass) != got.(bool) || want == eligibility.Undecided {
+				t.Fatal(i, rules[k], want, got)
+			}
+			seen[d.Outcome(k)]++
 		}
 	}
-	return inputs
+	if seen[eligibility.Pass] == 0 || seen[eligibility.Fail] == 0 {
+		t.Fatal("the control: rules pass and fail", seen)
+	}
 }
 
-// OPA collects the rules that fail; an undefined input makes a rule undefined.
+func knownPeople() (all []person, inputs []map[string]any) {
+	for _, p := range people(crowd) {
+		if m, unknown := p.facts(); len(unknown) == 0 {
+			all, inputs = append(all, p), append(inputs, m)
+		}
+	}
+	return all, inputs
+}
+
+// opaRules collect the rules that fail; an undefined input makes a rule undefined.
+const opaRules = `package p
+fails contains 0 if input.citizen == false
+fails contains 1 if input.birth > 20020808
+fails contains 2 if input.student
+fails contains 3 if not input.category in {"seeker", "laid_off", "worker"}
+fails contains 4 if input.official
+fails contains 5 if input.household > 1
+fails contains 6 if input.awards != 0
+fails contains 6 if input.revoked
+fails contains 7 if input.aid
+fails contains 7 if input.subsidy
+fails contains 7 if input.grant
+fails contains 8 if input.matched == false
+fails contains 9 if input.income < 0
+fails contains 9 if input.income > 5000000000
+`
+
+func opaQuery(t testing.TB, ctx context.Context) rego.PreparedEvalQuery {
+	query, err := rego.New(rego.Query("data.p.fails"), rego.Module("p.rego", opaRules)).PrepareForEval(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return query
+}
+
 func BenchmarkOPA(b *testing.B) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	query, err := rego.New(rego.Query("data.p.fails"), rego.Module("p.rego", `package p
-fails contains "citizen" if input.citizen == false
-fails contains "adult" if input.birth > 20020808
-fails contains "student" if input.student
-fails contains "category" if not input.category in {"seeker", "laid_off", "worker"}
-fails contains "official" if input.official
-fails contains "household" if input.household > 1
-fails contains "first" if input.awards != 0
-fails contains "first" if input.revoked
-fails contains "aid" if input.aid
-fails contains "aid" if input.subsidy
-fails contains "aid" if input.grant
-fails contains "matched" if input.matched == false
-fails contains "income" if input.income > 5000000000
-`)).PrepareForEval(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	inputs := knownPeople()
+	query := opaQuery(b, ctx)
+	_, inputs := knownPeople()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if _, err := query.Eval(ctx, rego.EvalInput(inputs[i%len(inputs)])); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// OPA says the same of everybody of whom everything is known.
+func TestOPAAgrees(t *testing.T) {
+	_, plan := compiled(t)
+	query := opaQuery(t, t.Context())
+	all, inputs := knownPeople()
+	all = append(all, all[0])
+	all[len(all)-1].income = eligibility.Known[int64](-1)
+	below, _ := all[len(all)-1].facts()
+	inputs = append(inputs, below)
+	var d eligibility.Decision
+	for i := range all {
+		plan.Decide(&all[i], &d)
+		results, err := query.Eval(t.Context(), rego.EvalInput(inputs[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fails := map[string]bool{}
+		for _, rule := range results[0].Expressions[0].Value.([]any) {
+			fails[fmt.Sprint(rule)] = true
+		}
+		for k := range rules {
+			if (d.Outcome(k) == eligibility.Fail) != fails[strconv.Itoa(k)] {
+				t.Fatal(i, rules[k], d.Outcome(k), fails)
+			}
 		}
 	}
 }
