@@ -83,6 +83,8 @@ func randomPlan(r *rand.Rand) *Plan {
 	}
 	if p.Ticket == PerPerson {
 		p.Key = []Key{"", Lottery, Score, Arrival}[r.IntN(4)]
+	} else {
+		p.HouseholdCap = 1 + r.IntN(2)
 	}
 	ids := []string{"n", "p1", "p2", "r1", "r2", "r3"}
 	parents := []string{"", "n", "n", "p1", "p1", "p2"}
@@ -249,22 +251,24 @@ func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
 func TestWitnesses(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	good := witnessedProof(t, r)
-	require.NoError(t, VerifyProof(proofFiles(t, good)))
-	for name, change := range map[string]func(*Attestation){
+	bothAccept(t, proofFiles(t, good), "witness notary: signed in time with the key "+good.Manifest.Witnesses[0].Key.String())
+	for _, change := range map[string]func(*Attestation){
 		"late":      func(a *Attestation) { a.At = good.Manifest.Due },
 		"early":     func(a *Attestation) { a.At = good.Manifest.Frozen.Add(-time.Second) },
 		"other":     func(a *Attestation) { a.Manifest[0] ^= 1 },
 		"signature": func(a *Attestation) { a.Signature = strings.Repeat("0", 128) },
+		"text":      func(a *Attestation) { a.Signature = "zz" },
+		"second":    func(a *Attestation) { a.At = a.At.Add(time.Second) },
 		"name":      func(a *Attestation) { a.Witness = "operator" },
 	} {
 		bad := *good
 		bad.Attestations = slices.Clone(good.Attestations)
 		change(&bad.Attestations[0])
-		require.ErrorContains(t, VerifyProof(proofFiles(t, &bad)), WitnessesFile, name)
+		bothRefuse(t, proofFiles(t, &bad), WitnessesFile)
 	}
 	missing := *good
 	missing.Attestations = nil
-	require.ErrorContains(t, VerifyProof(proofFiles(t, &missing)), WitnessesFile)
+	bothRefuse(t, proofFiles(t, &missing), WitnessesFile)
 }
 
 // A second draw of a wave says why; the floor of entropy is enforced; a
@@ -321,6 +325,50 @@ func TestPythonAgrees(t *testing.T) {
 		require.Contains(t, string(out), "REFUSED")
 		require.Contains(t, string(out), name)
 	}
+}
+
+// everyByte runs the script's own main for each byte of each file, changed, and
+// prints those that it took, or whose file it did not name.
+const everyByte = `
+import contextlib, io, os, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import verify_draw
+folder, tried = sys.argv[2], 0
+def run():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = verify_draw.main([folder])
+    return code, out.getvalue()
+assert run()[0] == 0, run()[1]
+for name in sorted(os.listdir(folder)):
+    path = os.path.join(folder, name)
+    whole = open(path, "rb").read()
+    for at in range(len(whole)):
+        open(path, "wb").write(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        code, out = run()
+        tried += 1
+        if code != 1 or not out.startswith("REFUSED ") or name not in out:
+            print("TAKEN", name, at, out)
+    open(path, "wb").write(whole)
+print("tried", tried)
+`
+
+// Of a proof with a witness, a removal, a fallback and a one-time code the script
+// refuses every changed byte of every file, and names the file.
+func TestPythonRefusesAnyChangedByte(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed")
+	}
+	dir, size := t.TempDir(), 0
+	for name, f := range proofFiles(t, witnessedProof(t, rand.New(rand.NewPCG(1, 1)))) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), f.Data, 0o600))
+		size += len(f.Data)
+	}
+	out, err := exec.Command(python, "-c", everyByte, filepath.Join("..", "examples", "verifydraw"), dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, fmt.Sprintf("tried %d\n", size), string(out))
 }
 
 // Shuffling the roll changes nothing; seats add up; households keep their cap;

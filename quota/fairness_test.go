@@ -87,20 +87,24 @@ func TestReceipt(t *testing.T) {
 	require.NoError(t, err)
 	salt := [32]byte{9}
 	receipt := &Receipt{Program: "prakerja", Wave: "4", Label: Label{1}, Commitment: Commit(salt, []byte("record")), Issued: time.Date(2020, 8, 10, 0, 0, 0, 0, time.UTC)}
-	signature, err := SignReceipt(private, receipt)
+	require.NoError(t, SignReceipt(private, receipt))
+	require.NoError(t, VerifyReceipt(public, receipt))
+	data, err := receipt.Encode()
 	require.NoError(t, err)
-	require.NoError(t, VerifyReceipt(public, receipt, signature))
+	again, err := ParseReceipt(data)
+	require.NoError(t, err)
+	require.Equal(t, receipt, again)
 	require.Equal(t, receipt.Commitment, Commit(salt, []byte("record")))
 	require.NotEqual(t, receipt.Commitment, Commit(salt, []byte("another")))
 	require.NotEqual(t, receipt.Commitment, Commit([32]byte{}, []byte("record")))
 	other := *receipt
 	other.Label[0]++
-	require.Error(t, VerifyReceipt(public, &other, signature))
-	require.Error(t, VerifyReceipt(public[1:], receipt, signature))
-	require.Error(t, VerifyReceipt(public, receipt, signature[1:]))
-	_, err = SignReceipt(nil, receipt)
-	require.Error(t, err)
+	require.Error(t, VerifyReceipt(public, &other))
+	require.Error(t, VerifyReceipt(public[1:], receipt))
+	other = *receipt
+	other.Signature = other.Signature[2:]
+	require.Error(t, VerifyReceipt(public, &other))
+	require.Error(t, SignReceipt(nil, receipt))
 	receipt.Issued = time.Time{}
-	_, err = SignReceipt(private, receipt)
-	require.Error(t, err)
+	require.Error(t, SignReceipt(private, receipt))
 }

@@ -48,7 +48,7 @@ func (e *entry) outcome() Outcome {
 	o := Outcome{Pool: e.pool, Group: -1, Reason: e.reason}
 	if o.Accepted() {
 		o.Pool, o.Group = int32(e.number), e.group
-	} else if o.Reason == Waiting {
+	} else if o.Reason == Waiting || o.Reason == WaitingReserve {
 		o.Position = e.number
 	}
 	return o
@@ -174,9 +174,15 @@ func (d *order) guess() {
 			open[i] += d.plan.Waiting
 		}
 	}
+	reserving := d.plan.reserving()
 	for i := range d.cells {
 		c := &d.cells[i]
 		c.keep = part(c.total, open[c.pool], inPool[c.pool])
+		var waiting int64 // for reserved seats, behind those
+		for rest := c.groups & reserving[c.pool]; rest != 0; rest &= rest - 1 {
+			waiting = max(waiting, part(c.total, d.plan.Waiting, inGroup[c.pool][bits.TrailingZeros32(rest)]))
+		}
+		c.keep += waiting
 		// Those who fill a guarantee come first; most of them have an open seat
 		// anyhow. They may move on to another one, so the last to fill counts.
 		var guaranteed int64

@@ -80,14 +80,31 @@ func TestPromotionNeverDisplaces(t *testing.T) {
 
 // firstWho looks through everybody in the order of rank.
 func firstWho(p *Plan, roll *Roll, result *Result, order []uint32, v Vacancy, today Holders) (int, bool) {
-	waiting := map[int32]int64{}
+	waiting := map[[2]int32]int64{}
+	reserving := p.reserving()
 	for _, i := range order {
 		c, o := &roll.candidates[i], result.Outcome(int(i))
-		open := waiting[c.Pool] < p.Waiting // the list of the home pool is not yet full
-		if o.Reason == Waiting {
-			waiting[c.Pool]++
+		if o.Accepted() || o.Reason == Removed {
+			continue
 		}
-		if o.Reason != Waiting && (o.Reason != HouseholdFull || !open) || today.Gone(int(i)) {
+		lists := [][2]int32{{c.Pool, -1}} // the list of the home pool, and those of the groups
+		for g := range int32(len(p.Groups)) {
+			if c.Groups&reserving[c.Pool]>>g&1 == 1 {
+				lists = append(lists, [2]int32{c.Pool, g})
+			}
+		}
+		may, homeHad := false, waiting[lists[0]] < p.Waiting
+		for _, l := range lists {
+			had := waiting[l] < p.Waiting
+			may = may || had && (l[1] < 0 || v.Group >= 0)
+			if had && o.Reason != HouseholdFull {
+				waiting[l]++
+			}
+		}
+		if (o.Reason == Waiting) != (homeHad && o.Reason != HouseholdFull) {
+			panic("the list of the home pool is not as it should be")
+		}
+		if !may || today.Gone(int(i)) {
 			continue
 		}
 		if p.HouseholdCap > 0 && c.Household != 0 && today.Household(c.Household) >= p.HouseholdCap {
