@@ -18,7 +18,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -127,11 +126,11 @@ func verifyReceipt(manifest *quota.Manifest, person *quota.PersonProof, path, ke
 	if err != nil {
 		return err
 	}
-	public, err := hex.DecodeString(key)
-	if err != nil {
+	var public quota.Digest
+	if err := public.UnmarshalText([]byte(key)); err != nil {
 		return fmt.Errorf("KEY: %w", err)
 	}
-	if err := quota.VerifyReceipt(public, receipt); err != nil {
+	if err := quota.VerifyReceipt(public[:], receipt); err != nil {
 		return err
 	}
 	return person.Holds(manifest, receipt)
