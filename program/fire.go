@@ -35,7 +35,7 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
-	if report.Event == Drawn || report.Event == NotSelected {
+	if report.Event.engineOnly() {
 		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
 	}
 	w, err := e.Wave(ctx, wave)
@@ -69,6 +69,10 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	_, err = s.single(cmd, applicant)
 	return err
 }
+
+// engineOnly reports whether an event is one that only the draw, or what follows
+// from it, decides.
+func (e Event) engineOnly() bool { return e == Drawn || e == NotSelected || e == Promoted }
 
 // checkOnly reports whether an event is what only the policy may decide: that a
 // case passes a check.
@@ -162,7 +166,7 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refu
 		s.counts["refused.bounds"]++
 		return nil
 	}
-	if r.Event == Drawn || r.Event == NotSelected {
+	if r.Event.engineOnly() {
 		s.counts["refused.draw-only"]++
 		return nil
 	}
