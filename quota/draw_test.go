@@ -375,8 +375,11 @@ func TestPythonRefusesAnyChangedByte(t *testing.T) {
 // a reserve is filled where it can be.
 func TestDrawInvariants(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	left := 0
-	defer func() { require.Positive(t, left) }()
+	left, filled := 0, 0
+	defer func() {
+		require.Positive(t, left)
+		require.Greater(t, filled, 100)
+	}()
 	for range 300 {
 		p := randomPlan(r)
 		proof := randomProof(t, r, p, r.IntN(60))
@@ -394,6 +397,9 @@ func TestDrawInvariants(t *testing.T) {
 			unfilled += again.Unfilled[i]
 		}
 		require.Equal(t, seats, again.Seated+unfilled)
+		if p.HouseholdCap == 0 {
+			filled += reservesMet(t, p, again)
+		}
 		count := map[uint32]int{}
 		for i, o := range outcomes(again) {
 			c := roll.candidates[i]
@@ -417,6 +423,96 @@ func TestDrawInvariants(t *testing.T) {
 			}
 		}
 	}
+}
+
+// reservesMet says that in every pool as many guarantees are filled as any choice of
+// its people could fill, and that a set-aside has a seat left, in the pool or moved
+// out of it, only when all its people have one. It returns how many guarantees were
+// filled. It holds where no household cap is.
+func reservesMet(t *testing.T, p *Plan, result *Result) (filled int) {
+	all := outcomes(result)
+	for i := range p.Pools {
+		pool, bit := &p.Pools[i], p.groupBits()
+		var groups []uint32 // of the pool's people
+		guaranteed, members := 0, make([]int64, len(p.Groups))
+		seated, drawn := make([]int64, len(p.Groups)), make([]int64, len(p.Groups)) // members; those drawn for a guarantee
+		aside := make([]int64, len(p.Groups))
+		for at, o := range all {
+			c := &result.roll.candidates[at]
+			if int(c.Pool) != i || o.Reason == Removed {
+				continue
+			}
+			groups = append(groups, c.Groups)
+			if o.Reason == DrawnGuarantee {
+				guaranteed++
+			}
+			if o.Reason == DrawnSetAside {
+				aside[o.Group]++
+			}
+			for g := range p.Groups {
+				n := int64(c.Groups >> g & 1)
+				members[g] += n
+				if o.Accepted() {
+					seated[g] += n
+				}
+				if o.Reason == DrawnGuarantee {
+					drawn[g] += n
+				}
+			}
+		}
+		var rooms []int64
+		var of []int8
+		for _, r := range pool.Reserves {
+			g := bit[r.Group]
+			switch {
+			case r.Kind == SetAside:
+				if aside[g] < r.Seats {
+					require.Equal(t, members[g], seated[g], "a seat of the group is left, and one of it has none")
+				}
+			case p.Counting == CountAll:
+				require.GreaterOrEqual(t, drawn[g], min(r.Seats, members[g]))
+				filled += int(min(r.Seats, drawn[g]))
+			default:
+				rooms, of = append(rooms, r.Seats), append(of, g)
+			}
+		}
+		if p.Counting != CountAll {
+			require.Equal(t, matching(groups, of, rooms), guaranteed)
+			filled += guaranteed
+		}
+	}
+	return filled
+}
+
+// matching is how many people at most can each fill one place of a group of theirs.
+func matching(groups []uint32, of []int8, rooms []int64) (size int) {
+	holders := make([][]int, len(of))
+	var place func(person int, seen []bool) bool
+	place = func(person int, seen []bool) bool {
+		for k, g := range of {
+			if seen[k] || groups[person]>>g&1 == 0 {
+				continue
+			}
+			seen[k] = true
+			if int64(len(holders[k])) < rooms[k] {
+				holders[k] = append(holders[k], person)
+				return true
+			}
+			for at, other := range holders[k] {
+				if place(other, seen) {
+					holders[k][at] = person
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for person := range groups {
+		if place(person, make([]bool, len(of))) {
+			size++
+		}
+	}
+	return size
 }
 
 // ranks are the places of all candidates in the order of the draw.

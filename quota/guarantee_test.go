@@ -46,9 +46,13 @@ func TestGuaranteesEqualBruteForce(t *testing.T) {
 // the best by rank of those that fill the most, by trying all subsets.
 func TestNestedGuaranteesEqualBruteForce(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
-	for range 300 {
+	for round := range 600 {
+		// A chain of groups; a group with two inside it, beside each other; and two
+		// chains.
+		shape := [][]string{{"", "a", "b"}, {"", "a", "a"}, {"", "", "b"}, {"", "", ""}}[round%4]
+		sets := [][]uint32{{0, 1, 3, 7}, {0, 1, 3, 5}, {0, 1, 2, 6}, {0, 1, 2, 4}}[round%4]
 		p := &Plan{Name: "g", Ticket: PerPerson, Tiers: 1, Counting: CountAll, Groups: []Group{
-			{Code: "a", Meaning: ForAuditors}, {Code: "b", Meaning: ForAuditors, Within: "a"}, {Code: "c", Meaning: ForAuditors, Within: "b"},
+			{Code: "a", Meaning: ForAuditors}, {Code: "b", Meaning: ForAuditors, Within: shape[1]}, {Code: "c", Meaning: ForAuditors, Within: shape[2]},
 		}}
 		pool := Pool{ID: "x"}
 		for _, g := range p.Groups {
@@ -60,7 +64,7 @@ func TestNestedGuaranteesEqualBruteForce(t *testing.T) {
 		p.Pools = []Pool{pool}
 		cs := randomCandidates(r, p, 1+r.IntN(8))
 		for i := range cs {
-			cs[i].Groups, cs[i].Household, cs[i].Held = []uint32{0, 1, 3, 7}[r.IntN(4)], 0, 0
+			cs[i].Groups, cs[i].Household, cs[i].Held = sets[r.IntN(4)], 0, 0
 		}
 		roll, err := NewRoll(p, cs)
 		require.NoError(t, err)

@@ -344,8 +344,8 @@ func (d *order) sort(kept []entry, label func(i uint32) Label) []uint32 {
 	for i := range kept {
 		low, high = min(low, kept[i].head), max(high, kept[i].head)
 	}
-	const buckets = 1 << 16
-	shift := max(0, bits.Len64(max(high, low)-low)-16)
+	width := min(16, bits.Len(uint(len(kept))))
+	buckets, shift := 1<<width, max(0, bits.Len64(max(high, low)-low)-width)
 	ends := make([]uint32, buckets+1)
 	for i := range kept {
 		ends[(kept[i].head-low)>>shift+1]++
