@@ -179,5 +179,6 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 	}
 	p.bars = setOf(bars)
 	p.reads = p.readBy(c.about)
+	p.named = c.about.factsName(p.reads)
 	return p
 }

@@ -20,6 +20,7 @@ type plan struct {
 	roots                 []int32 // the node of each rule
 	bars                  nodeSet // the nodes of the rules that decide
 	reads                 []int32 // the facts that are read, in the order of the schema
+	named                 [8]byte // names them in a snapshot
 	words                 []testWord
 	program
 }

@@ -424,7 +424,7 @@ func randomThing(r *rand.Rand, t *thing, legal calendar.Date) {
 
 var regions = regionCodes()
 
-// Row, columns and a slow oracle that reads the conditions' JSON agree about a million
+// Row, columns, a row's snapshot and a slow oracle that reads the conditions' JSON agree about a million
 // random people, under random nested conditions with every operator, with facts read one
 // by one and together.
 func TestRowColumnsAndOracleAgree(t *testing.T) {
@@ -486,18 +486,26 @@ func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy
 		trees[i].note(a.operators)
 	}
 	plan := c.Plan("join", legal)
-	var d eligibility.Decision
+	var d, again eligibility.Decision
 	var o eligibility.Outcomes
+	var facts []byte
 	require.NoError(a.t, plan.DecideBlock(block, &o))
 	var tally eligibility.Tally
 	for row := range a.people {
 		plan.Decide(&a.people[row], &d)
+		facts = d.AppendFacts(facts[:0])
+		if err := plan.DecideFacts(facts, &again); err != nil {
+			a.t.Fatal(err)
+		}
+		if row%64 == 0 {
+			sameFindings(a.t, &d, &again)
+		}
 		var want [3]eligibility.Outcome
 		for i := range trees {
 			want[i] = trees[i].outcome(&a.people[row], legal)
 			a.outcomes[want[i]]++
-			if d.Outcome(i) != want[i] || o.Outcome(i, row) != want[i] {
-				a.t.Fatalf("row %v, columns %v, oracle %v: %+v", d.Outcome(i), o.Outcome(i, row), want[i], p.Rules[i].Require)
+			if d.Outcome(i) != want[i] || o.Outcome(i, row) != want[i] || again.Outcome(i) != want[i] {
+				a.t.Fatalf("row %v, columns %v, from a snapshot %v, oracle %v: %+v", d.Outcome(i), o.Outcome(i, row), again.Outcome(i), want[i], p.Rules[i].Require)
 			}
 			if row == 0 && want[i] == eligibility.Undecided && len(d.Finding(i).Missing) == 0 {
 				a.t.Fatalf("undecided, and nothing is missing: %v", p.Rules[i].Require)
@@ -514,7 +522,7 @@ func (a *agreement) compare(c *eligibility.Compiled[thing], p eligibility.Policy
 		default:
 			tally.Pending++
 		}
-		if d.Verdict != verdict || o.Verdict(row) != verdict {
+		if d.Verdict != verdict || again.Verdict != verdict || o.Verdict(row) != verdict {
 			a.t.Fatalf("row %v, columns %v, oracle %v", d.Verdict, o.Verdict(row), verdict)
 		}
 	}

@@ -269,6 +269,7 @@ func dayOf(order int64) calendar.Date {
 const (
 	beforeAllDays = math.MinInt32
 	afterAllDays  = math.MaxInt32
+	lastDay       = 1<<23 - 1 // no day is after it
 )
 
 func asNumber(b bool) int64 {

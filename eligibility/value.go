@@ -28,7 +28,12 @@ const (
 func Known[T any](v T) Value[T] { return Value[T]{value: v, status: known} }
 
 // Unknown is a fact without a value, and why.
-func Unknown[T any](why Cause) Value[T] { return Value[T]{cause: why} }
+func Unknown[T any](why Cause) Value[T] {
+	if why > Conflicting {
+		why = NotAsked
+	}
+	return Value[T]{cause: why}
+}
 
 // NotApplicable is a fact that makes no sense for this person, as the employer of
 // someone who never worked. No comparison with it holds, and Known is false.

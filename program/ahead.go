@@ -14,6 +14,7 @@ type fetching[V any] struct {
 	cancel context.CancelFunc
 	limit  int
 	after  Cursor
+	until  Cursor
 	done   chan struct{}
 	page   V
 	next   Cursor
@@ -27,7 +28,7 @@ func newAhead[V any](fetch func(ctx context.Context, a ask) (V, Cursor, error)) 
 // get returns the page after a cursor and begins to fetch the one behind it.
 func (h *ahead[V]) get(ctx context.Context, a ask) (V, Cursor, error) {
 	f := h.waiting
-	if a.first || f == nil || f.limit != a.limit || !sameCursor(f.after, a.after) {
+	if a.first || f == nil || f.limit != a.limit || !sameCursor(f.after, a.after) || !sameCursor(f.until, a.until) {
 		h.stop()
 		f = h.start(ctx, a)
 	}
@@ -35,13 +36,13 @@ func (h *ahead[V]) get(ctx context.Context, a ask) (V, Cursor, error) {
 	f.cancel()
 	h.waiting = nil
 	if f.err == nil && f.next != nil {
-		h.waiting = h.start(ctx, ask{after: f.next, limit: a.limit})
+		h.waiting = h.start(ctx, ask{after: f.next, until: a.until, limit: a.limit})
 	}
 	return f.page, f.next, f.err
 }
 
 func (h *ahead[V]) start(ctx context.Context, a ask) *fetching[V] {
-	f := &fetching[V]{limit: a.limit, after: a.after, done: make(chan struct{})}
+	f := &fetching[V]{limit: a.limit, after: a.after, until: a.until, done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(f.done)

@@ -24,7 +24,7 @@ func (e *Engine[T]) scanCases(ctx context.Context, w Wave, states []State, a ask
 		only[i] = string(s)
 	}
 	rows, next, err := e.store.Page(ctx, Scan{Table: TableApplications, Equal: []any{w.Number},
-		Column: "state", Only: only, After: a.after, Limit: a.limit})
+		Column: "state", Only: only, After: a.after, Through: a.until, Limit: a.limit})
 	if err != nil {
 		return page[T]{}, err
 	}
@@ -38,6 +38,9 @@ func (e *Engine[T]) scanCases(ctx context.Context, w Wave, states []State, a ask
 	}
 	return p, nil
 }
+
+// everyCase is the scan of a wave's applications, to be cut into parts.
+func everyCase(wave int64) *Scan { return &Scan{Table: TableApplications, Equal: []any{wave}} }
 
 // again reads a job's wave again where the job begins or begins anew: it may
 // have changed. Nothing is being read ahead then.

@@ -43,7 +43,7 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 	}
 	pages := e.casesAhead(&w, states, func(ctx context.Context, cases []*Case[T]) error { return e.ready(ctx, cases, stages...) })
 	defer pages.stop()
-	return e.runJob(ctx, by, job, "check", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "check", []any{wave, states}, everyCase(wave), func(ctx context.Context, ask ask) (chunk, error) {
 		pages.drop(ask)
 		if err := e.again(ctx, ask, &w); err != nil {
 			return chunk{}, err
@@ -56,7 +56,7 @@ func (e *Engine[T]) CheckAll(ctx context.Context, by By, job string, wave int64,
 		d := decider[T]{engine: e, at: s.at}
 		for _, c := range cases {
 			if ask.refused != nil {
-				s.counts["refused"]++
+				s.refused(&c.Application, "bounds")
 				continue
 			}
 			if err := s.check(c, checks[c.Application.State], &d); err != nil {
@@ -117,10 +117,14 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 	}
 	s.countFindings(decision)
 	record := decisionRecord(decision)
+	number := c.Application.version // each decision writes the application
 	if event == lifecycle.Stay {
 		s.counts["stay."+decision.Verdict.String()]++
 		if string(c.Application.decision) != string(record) {
 			c.Application.decision = record
+			if err := s.keep(c, decision, number, record); err != nil {
+				return err
+			}
 			return s.put(c)
 		}
 		return nil
@@ -130,10 +134,13 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 		return err
 	}
 	if len(why) > 0 {
-		s.counts["refused."+why[0].Code]++
+		s.refused(&c.Application, why[0].Code)
 		return nil
 	}
 	c.Application.decision = record
+	if err := s.keep(c, decision, number, record); err != nil {
+		return err
+	}
 	if slices.Contains(s.engine.rollIn, c.Application.State) && !c.Application.Placed {
 		if err := s.engine.placeCase(c); err != nil {
 			return err
@@ -256,7 +263,7 @@ func (e *Engine[T]) RollSalt(wave int64, receipt [16]byte) [32]byte {
 	var b [24]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(wave))
 	copy(b[8:], receipt[:])
-	return e.keys.Index("roll-salt", string(b[:]))
+	return e.keys.Mark("roll-salt", string(b[:]))
 }
 
 // rollRecord is the canonical record of a candidate: JSON with these fields in

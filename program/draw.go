@@ -128,7 +128,7 @@ func (e *Engine[T]) readRoll(ctx context.Context, w Wave, frozen time.Time) (*qu
 		}
 		a.after = next
 	}
-	reader.nameHouseholds(func(id uuid.UUID) [32]byte { return e.keys.Index("roll-household/"+w.name(), string(id[:])) })
+	reader.nameHouseholds(func(id uuid.UUID) [32]byte { return e.keys.Mark("roll-household/"+w.name(), string(id[:])) })
 	return quota.NewRoll(w.body.Plan, reader.candidates)
 }
 
@@ -299,7 +299,7 @@ func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64)
 	var d *drawn
 	pages := e.casesAhead(&w, e.rollIn, nil)
 	defer pages.stop()
-	counts, err := e.runJob(ctx, by, job, "announce", wave, func(ctx context.Context, ask ask) (chunk, error) {
+	counts, err := e.runParts(ctx, by, job, "announce", wave, everyCase(wave), func(ctx context.Context, ask ask) (chunk, error) {
 		pages.drop(ask)
 		if err := e.again(ctx, ask, &w); err != nil {
 			return chunk{}, err
@@ -342,11 +342,11 @@ func (s *steps[T]) announce(c *Case[T], d *drawn, refused error) error {
 		return err
 	}
 	if len(why) > 0 {
-		s.counts["refused."+why[0].Code]++
+		s.refused(&c.Application, why[0].Code)
 		return nil
 	}
 	if refused != nil {
-		s.counts["refused.limit"]++
+		s.refused(&c.Application, "limit")
 	}
 	if found {
 		s.counts["draw."+o.Reason.String()]++

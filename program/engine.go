@@ -23,6 +23,7 @@ import (
 type Engine[T any] struct {
 	program *Program[T]
 	store   Store
+	observe Observer
 	keys    Keyring
 	clock   func() time.Time
 	random  io.Reader
@@ -30,6 +31,7 @@ type Engine[T any] struct {
 	log     *slog.Logger
 	chunk   int
 	watch   func(Progress)
+	workers workers
 
 	zone         *time.Location
 	machine      *lifecycle.Machine[State, Event, *Case[T]]
@@ -55,6 +57,15 @@ type Options struct {
 	// Progress, if not nil, hears after each chunk of a job. It is called on
 	// the job's goroutine.
 	Progress func(Progress)
+	// Worker names this process among those that work on the same jobs. One that starts
+	// again under its name goes on at once with what it had begun; two processes must
+	// not have the same. Empty: a name of its own.
+	Worker string
+	// Lease is after how long the part of a job on which nobody got on is taken from the
+	// process that has it; 0 means 15 seconds.
+	Lease time.Duration
+	// Observer, if not nil, hears of commands, chunks and calls of the store.
+	Observer Observer
 }
 
 // Surroundings are what an engine takes from its process: time and randomness
@@ -77,7 +88,7 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if options == nil {
 		options = &Options{}
 	}
-	e := &Engine[T]{program: p, store: store, keys: keys, clock: around.Clock, random: around.Random, ids: idMaker{random: around.Random},
+	e := &Engine[T]{program: p, keys: keys, clock: around.Clock, random: around.Random, ids: idMaker{random: around.Random},
 		log: options.Logger, chunk: options.Chunk, watch: options.Progress}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -85,6 +96,21 @@ func NewEngine[T any](p *Program[T], store Store, keys Keyring, around Surroundi
 	if e.chunk <= 0 {
 		e.chunk = 4000
 	}
+	e.workers.name, e.workers.lease = options.Worker, options.Lease
+	if e.workers.name == "" {
+		id, err := e.ids.next(e.clock())
+		if err != nil {
+			return nil, err
+		}
+		e.workers.name = shortID(id)
+	}
+	if e.workers.lease <= 0 {
+		e.workers.lease = 15 * time.Second
+	}
+	if e.observe = options.Observer; e.observe == nil {
+		e.observe = silent{}
+	}
+	e.store = Grouped(watched{store, e.observe})
 	if faults := p.faults(); len(faults) > 0 {
 		return nil, faults
 	}
@@ -220,7 +246,7 @@ func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("program: payload of %s: %w", cmd.op, err)
 	}
-	mark := e.keys.Index("command/"+cmd.op, string(data))
+	mark := e.keys.Mark("command/"+cmd.op, string(data))
 	return mark[:], nil
 }
 
@@ -237,6 +263,8 @@ func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind st
 	}
 	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
 	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
+	ctx, end := e.observe.Begin(ctx, "command."+cmd.op)
+	defer func() { end(err) }()
 	for {
 		outcomes, err := e.store.Apply(ctx, []Change{c})
 		if err != nil {

@@ -38,6 +38,9 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if report.Event.engineOnly() {
 		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
 	}
+	if e.program.Appeals.events(report.Event) {
+		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "appeal-only"}}}
+	}
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
 		return err
@@ -86,7 +89,7 @@ func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
 	if p == nil {
 		return [32]byte{}
 	}
-	return e.keys.Index("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
+	return e.keys.Mark("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
 }
 
 // linkAccount keeps a payout account that came with the report.
@@ -128,7 +131,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 	}
 	pages := e.casesAhead(&w, order.States, ready)
 	defer pages.stop()
-	return e.runJob(ctx, by, job, "fire", []any{order.Wave, order.States}, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "fire", []any{order.Wave, order.States}, everyCase(order.Wave), func(ctx context.Context, ask ask) (chunk, error) {
 		pages.drop(ask)
 		if err := e.again(ctx, ask, &w); err != nil {
 			return chunk{}, err
@@ -163,15 +166,19 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 
 func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refused error) error {
 	if refused != nil {
-		s.counts["refused.bounds"]++
+		s.refused(&c.Application, "bounds")
 		return nil
 	}
 	if r.Event.engineOnly() {
-		s.counts["refused.draw-only"]++
+		s.refused(&c.Application, "draw-only")
+		return nil
+	}
+	if s.engine.program.Appeals.events(r.Event) {
+		s.refused(&c.Application, "appeal-only")
 		return nil
 	}
 	if s.engine.checkOnly(c.Application.State, r.Event) {
-		s.counts["refused.check-only"]++
+		s.refused(&c.Application, "check-only")
 		return nil
 	}
 	why, err := s.fire(c, r, fired)
@@ -179,7 +186,7 @@ func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refu
 		return err
 	}
 	if len(why) > 0 {
-		s.counts["refused."+why[0].Code]++
+		s.refused(&c.Application, why[0].Code)
 		return nil
 	}
 	s.linkAccount(c)
@@ -195,11 +202,12 @@ func (e *Engine[T]) Tick(ctx context.Context, by By, job string, wave int64) (Co
 		return nil, err
 	}
 	now := e.clock().UTC()
-	return e.runJob(ctx, by, job, "tick", wave, func(ctx context.Context, ask ask) (chunk, error) {
+	due := Scan{Table: TableApplications, Index: 1, Below: now.UnixMicro() + 1}
+	return e.runParts(ctx, by, job, "tick", wave, &due, func(ctx context.Context, ask ask) (chunk, error) {
 		if err := e.again(ctx, ask, &w); err != nil {
 			return chunk{}, err
 		}
-		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplications, Index: 1, Below: now.UnixMicro() + 1, After: ask.after, Limit: ask.limit})
+		rows, next, err := e.store.Page(ctx, Scan{Table: due.Table, Index: due.Index, Below: due.Below, After: ask.after, Through: ask.until, Limit: ask.limit})
 		if err != nil {
 			return chunk{}, err
 		}

@@ -133,7 +133,7 @@ func TestManyMayWorkOnOneJob(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range 6 {
 		mine := newStory(store)
-		mine.made, mine.chunk, mine.now = rand.NewChaCha8([32]byte{byte(10 + n)}), 3, day(3)
+		mine.made, mine.chunk, mine.now, mine.worker = rand.NewChaCha8([32]byte{byte(10 + n)}), 1, day(3), ""
 		e := mine.engine(t)
 		wg.Go(func() {
 			counts, err := e.JoinAll(t.Context(), program.By{Actor: "registrar"}, "join", 1, nil)

@@ -64,11 +64,11 @@ func (e *Engine[T]) JoinAll(ctx context.Context, by By, job string, wave int64, 
 	if err != nil {
 		return nil, err
 	}
-	return e.runJob(ctx, by, job, "join", wave, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "join", wave, &Scan{Table: TableApplicants}, func(ctx context.Context, ask ask) (chunk, error) {
 		if w, err = e.joinable(ctx, wave); err != nil {
 			return chunk{}, err
 		}
-		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplicants, After: ask.after, Limit: ask.limit})
+		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplicants, After: ask.after, Through: ask.until, Limit: ask.limit})
 		if err != nil {
 			return chunk{}, err
 		}

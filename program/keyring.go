@@ -6,75 +6,157 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/google/uuid"
 )
 
-// Keyring wraps the key of each person, and computes the blind indexes by
-// which people are found. [LocalKeyring] keeps the master key in memory; an
-// agency with a key service implements its own. Implementations are safe for
-// use by several goroutines.
+// Keyring wraps the key of each person, and computes the keyed digests by which
+// people are found. [LocalKeyring] keeps its secrets in memory; an agency with a key
+// service implements its own. Implementations are safe for use by several goroutines.
+//
+// Its keys rotate: see [Engine.RotateKeys].
 type Keyring interface {
+	// Name names the keys that Wrap and Index use now. It says nothing about them.
+	Name() string
 	// Wrap encrypts a person's key, bound to the person.
 	Wrap(applicant uuid.UUID, key []byte) ([]byte, error)
-	// Unwrap is the reverse. It fails if the bytes were changed or are another
+	// Unwrap is the reverse, also of what was wrapped with the former keys while a
+	// rotation is under way. It fails if the bytes were changed or are another
 	// person's.
 	Unwrap(applicant uuid.UUID, wrapped []byte) ([]byte, error)
 	// Index computes a keyed digest of a value, so that equal values can be
 	// found without storing them. Different kinds never give equal digests.
 	Index(kind, value string) [32]byte
+	// Former is Index with the keys before, and their name, while a rotation is under
+	// way; otherwise the name is empty.
+	Former(kind, value string) (name string, digest [32]byte)
+	// Mark computes a keyed digest with a key that never changes: for fingerprints,
+	// pseudonyms, and salts of what is published. Different kinds never give equal marks.
+	Mark(kind, value string) [32]byte
 }
 
-// LocalKeyring is a Keyring with its master key in memory.
+// Secrets are the keys of a LocalKeyring, 32 random bytes each.
+type Secrets struct {
+	// Master wraps the keys of people, and indexes them. It can be rotated.
+	Master []byte
+	// Former is the master key before, from the beginning of a rotation until
+	// [Engine.RetireKeys]; nil otherwise.
+	Former []byte
+	// Marks gives marks. It never changes; nil means that it is Master. So whoever
+	// rotates a first master key keeps it here.
+	Marks []byte
+}
+
+// LocalKeyring is a Keyring with its secrets in memory.
 type LocalKeyring struct {
-	wrap   cipher.AEAD
-	index  []byte
+	now    masterKey
+	former *masterKey
+	marks  []byte
 	random io.Reader
 }
 
-// NewLocalKeyring derives the keys for wrapping and for indexing from a master
-// key of 32 bytes. Random gives the nonces: crypto/rand.Reader in production.
+// masterKey is what is derived from one master key.
+type masterKey struct {
+	name  string
+	wrap  cipher.AEAD
+	index []byte
+}
+
+// NewLocalKeyring returns a keyring with one secret for everything: a master key of 32
+// bytes that was never rotated. Random gives the nonces: crypto/rand.Reader in
+// production.
 func NewLocalKeyring(master []byte, random io.Reader) (*LocalKeyring, error) {
-	if len(master) != 32 {
-		return nil, errors.New("program: the master key has 32 bytes")
-	}
+	return Secrets{Master: master}.Keyring(random)
+}
+
+// Keyring returns the keyring of the secrets. Random gives the nonces.
+func (s Secrets) Keyring(random io.Reader) (*LocalKeyring, error) {
 	if random == nil {
 		return nil, errors.New("program: a keyring needs a source of randomness")
 	}
-	wrapKey, err := hkdf.Key(sha256.New, master, nil, "gelombang wrap", 32)
-	if err != nil {
+	if s.Marks == nil {
+		s.Marks = s.Master
+	}
+	k := &LocalKeyring{random: random}
+	var err, err2, err3 error
+	k.now, err = newMasterKey(s.Master)
+	if s.Former != nil {
+		k.former = new(masterKey)
+		*k.former, err2 = newMasterKey(s.Former)
+	}
+	k.marks, err3 = derive(s.Marks, "gelombang marks")
+	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, err
 	}
-	indexKey, err := hkdf.Key(sha256.New, master, nil, "gelombang index", 32)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := newAEAD(wrapKey)
-	if err != nil {
-		return nil, err
-	}
-	return &LocalKeyring{wrap: aead, index: indexKey, random: random}, nil
+	return k, nil
 }
+
+func newMasterKey(master []byte) (masterKey, error) {
+	wrap, err := derive(master, "gelombang wrap")
+	if err != nil {
+		return masterKey{}, err
+	}
+	index, err := derive(master, "gelombang index")
+	if err != nil {
+		return masterKey{}, err
+	}
+	name, err := derive(master, "gelombang name")
+	if err != nil {
+		return masterKey{}, err
+	}
+	aead, err := newAEAD(wrap)
+	return masterKey{name: hex.EncodeToString(name[:4]), wrap: aead, index: index}, err
+}
+
+func derive(secret []byte, purpose string) ([]byte, error) {
+	if len(secret) != 32 {
+		return nil, errors.New("program: a secret of a keyring has 32 bytes")
+	}
+	return hkdf.Key(sha256.New, secret, nil, purpose, 32)
+}
+
+// Name implements Keyring.
+func (k *LocalKeyring) Name() string { return k.now.name }
 
 // Wrap implements Keyring with AES-256-GCM.
 func (k *LocalKeyring) Wrap(applicant uuid.UUID, key []byte) ([]byte, error) {
-	return seal(k.wrap, k.random, key, applicant[:])
+	return seal(k.now.wrap, k.random, key, applicant[:])
 }
 
 // Unwrap implements Keyring.
 func (k *LocalKeyring) Unwrap(applicant uuid.UUID, wrapped []byte) ([]byte, error) {
-	return unseal(k.wrap, wrapped, applicant[:])
+	key, err := unseal(k.now.wrap, wrapped, applicant[:])
+	if err != nil && k.former != nil {
+		return unseal(k.former.wrap, wrapped, applicant[:])
+	}
+	return key, err
 }
 
 // Index implements Keyring with HMAC-SHA256.
-func (k *LocalKeyring) Index(kind, value string) [32]byte {
-	mac := hmac.New(sha256.New, k.index)
-	fmt.Fprintf(mac, "%d:%s", len(kind), kind)
-	io.WriteString(mac, value)
-	return [32]byte(mac.Sum(nil))
+func (k *LocalKeyring) Index(kind, value string) [32]byte { return digest(k.now.index, kind, value) }
+
+// Former implements Keyring.
+func (k *LocalKeyring) Former(kind, value string) (string, [32]byte) {
+	if k.former == nil {
+		return "", [32]byte{}
+	}
+	return k.former.name, digest(k.former.index, kind, value)
+}
+
+// Mark implements Keyring with HMAC-SHA256.
+func (k *LocalKeyring) Mark(kind, value string) [32]byte { return digest(k.marks, kind, value) }
+
+func digest(key []byte, kind, value string) [32]byte {
+	mac := hmac.New(sha256.New, key)
+	b := make([]byte, 0, 128)
+	b = append(strconv.AppendInt(b, int64(len(kind)), 10), ':')
+	mac.Write(append(append(b, kind...), value...))
+	return [32]byte(mac.Sum(b[:0]))
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {

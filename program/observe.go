@@ -17,7 +17,7 @@ func (e *Engine[T]) ObserveAll(ctx context.Context, by By, job string, wave int6
 	}
 	pages := e.casesAhead(&w, states, e.openPeople)
 	defer pages.stop()
-	return e.runJob(ctx, by, job, "observe", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "observe", []any{wave, states}, everyCase(wave), func(ctx context.Context, ask ask) (chunk, error) {
 		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err

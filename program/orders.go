@@ -139,5 +139,5 @@ func (e *Engine[T]) openOrder(o *sealedOrder) (Order, [32]byte, error) {
 	}
 	r := textReader{plain, nil}
 	order := Order{Applicant: o.key.person, Reference: reference, Amount: o.amount, Payout: payoutOf(&r)}
-	return order, e.keys.Index("destination", string(plain)), r.err
+	return order, e.keys.Mark("destination", string(plain)), r.err
 }

@@ -126,7 +126,7 @@ func (e *Engine[T]) CheckAccounts(ctx context.Context, by By, job string, wave i
 	}
 	pages := e.casesAhead(&w, states, e.openPeople)
 	defer pages.stop()
-	return e.runJob(ctx, by, job, "check-accounts", []any{wave, states}, func(ctx context.Context, ask ask) (chunk, error) {
+	return e.runParts(ctx, by, job, "check-accounts", []any{wave, states}, everyCase(wave), func(ctx context.Context, ask ask) (chunk, error) {
 		cases, next, err := pages.get(ctx, ask)
 		if err != nil {
 			return chunk{}, err

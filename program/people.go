@@ -135,5 +135,5 @@ func (e *Engine[T]) newKey(a *Applicant[T]) (Row, error) {
 	if a.aead, err = newAEAD(key); err != nil {
 		return Row{}, err
 	}
-	return Row{Table: TablePersonKeys, Values: []any{idValue(a.ID), wrapped}}, nil
+	return Row{Table: TablePersonKeys, Values: []any{idValue(a.ID), wrapped, e.keys.Name()}}, nil
 }

@@ -276,7 +276,7 @@ func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	}
 	b.Count, b.Total = b.Count+1, total
 	b.Digest = payment.NextDigest(b.Digest, payment.BatchItem{Reference: reference, Amount: amount,
-		Destination: p.engine.keys.Index("destination", string(destination))})
+		Destination: p.engine.keys.Mark("destination", string(destination))})
 	p.rows = append(p.rows, item.row())
 	p.engine.program.Caps.prepared(&item, p.posts)
 	p.counts["payments"]++

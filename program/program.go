@@ -28,6 +28,7 @@ type (
 	States   = []lifecycle.State[State, Event]
 	Sets     = map[State][]State
 	Moves    = []lifecycle.Move[State, Event]
+	move     = lifecycle.Move[State, Event]
 	Check    = lifecycle.Check[Event]
 	Deadline = lifecycle.Deadline[Event]
 	Holds    = []lifecycle.Holding
@@ -94,6 +95,10 @@ type Program[T any] struct {
 	// Guards and Effects are the agency's own, by the names in the table.
 	Guards  map[string]Guard[T]
 	Effects map[string]EffectFunc[T]
+	// Retention says how long what is known of people is kept.
+	Retention Retention
+	// Appeals are the rules for objections to a decision.
+	Appeals Appeals
 	// Zone is the IANA name of the zone in which legal dates are counted.
 	Zone     string
 	Holidays calendar.Holidays
@@ -192,6 +197,8 @@ func (p *Program[T]) faults() Faults {
 		add("Zone", "is not a known zone")
 	}
 	p.Caps.faults(add)
+	p.Retention.faults(p.Limits, add)
+	p.Appeals.faults(&p.Lifecycle, add)
 	if p.Payees.Cooling < 0 || p.Payees.LeastScore < 0 || p.Payees.LeastScore > 1000 {
 		add("Payees", "has a cooling period of zero or more and a score from 0 to 1000")
 	}
@@ -238,7 +245,7 @@ func (p *Program[T]) seatFaults() Faults {
 	}
 	for _, m := range p.Lifecycle.Moves {
 		for _, from := range m.From {
-			if m.On != Drawn && m.On != Promoted && holds(m.To) && !holds(from) {
+			if m.On != Drawn && m.On != Promoted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
 				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
 			}
 			check := states[from].Check

@@ -32,20 +32,15 @@ func (r Registration[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, 
 type RegistrationError struct {
 	// Field is "National", "Name".
 	Field string
-	// Rule is "missing", or "registered-before" for a national identifier that
-	// another registration has.
+	// Rule is "missing", "registered-before" for a national identifier that
+	// another registration has, or "barred" for one that was erased and may not come
+	// again.
 	Rule string
 }
 
 func (e *RegistrationError) Error() string {
 	return fmt.Sprintf("program: registration: %s: %s", e.Field, e.Rule)
 }
-
-// Kinds of blind indexes.
-const (
-	indexNational = "national"
-	indexFamily   = "family"
-)
 
 // Register registers one person and returns the internal id. A national
 // identifier that is registered already is a *RegistrationError.
@@ -60,7 +55,7 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 		}
 		// Repeated under its key, the command is answered with the id that the
 		// first one gave.
-		cmd := command{by, "register", hex.EncodeToString(in.nationals[0][:])}
+		cmd := command{by, "register", hex.EncodeToString(in.nationals[0].mark[:])}
 		done, err := e.answered(ctx, cmd)
 		if err != nil {
 			return uuid.Nil, err
@@ -180,10 +175,11 @@ func (e *Engine[T]) Refusals(ctx context.Context, each func(Refusal) error) erro
 // intake turns registrations into rows, after a look at who is known already.
 type intake[T any] struct {
 	engine     *Engine[T]
-	nationals  [][32]byte
-	families   [][32]byte
+	nationals  []indexed
+	families   []indexed
 	applicants map[[32]byte]uuid.UUID
 	households map[[32]byte]uuid.UUID
+	barred     map[[32]byte]bool
 	fresh      map[[32]byte]uuid.UUID // of applicants and households that are new
 	last       int64                  // position in the source after this intake
 	rows       []Row
@@ -191,36 +187,52 @@ type intake[T any] struct {
 }
 
 func (e *Engine[T]) newIntake(n int) *intake[T] {
-	return &intake[T]{engine: e, nationals: make([][32]byte, n), families: make([][32]byte, n),
+	return &intake[T]{engine: e, nationals: make([]indexed, n), families: make([]indexed, n), barred: map[[32]byte]bool{},
 		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]uuid.UUID, n)}
 }
 
 func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
-	var keys []Key
+	var keys, bars []Key
+	owners := map[string]map[[32]byte]uuid.UUID{indexNational: in.applicants, indexFamily: in.households}
+	former := map[[32]byte][32]byte{}
+	add := func(x indexed) {
+		keys = append(keys, x.keys()...)
+		if x.former != "" {
+			former[x.formerDigest] = x.digest
+		}
+	}
 	for i, r := range people {
 		if r.Fault != nil {
 			continue
 		}
 		if national := r.Person.National.Reveal(); national != "" {
-			in.nationals[i] = in.engine.keys.Index(indexNational, national)
-			keys = append(keys, Key{TableIndex, []any{indexNational, in.nationals[i][:]}})
+			in.nationals[i] = in.engine.indexed(indexNational, national)
+			add(in.nationals[i])
+			if mark := in.engine.barMark(national); mark != nil {
+				bars = append(bars, Key{TableBars, []any{mark}})
+			}
 		}
 		if family := r.Person.Family.Reveal(); family != "" {
-			in.families[i] = in.engine.keys.Index(indexFamily, family)
-			keys = append(keys, Key{TableIndex, []any{indexFamily, in.families[i][:]}})
+			in.families[i] = in.engine.indexed(indexFamily, family)
+			add(in.families[i])
 		}
 	}
-	rows, err := in.engine.store.Load(ctx, Query{Keys: keys})
+	rows, err := in.engine.store.Load(ctx, Query{Keys: append(keys, bars...)})
 	if err != nil {
 		return err
 	}
 	for _, row := range rows.Rows {
-		digest := [32]byte(bytesOf(row.Values[1]))
-		if textOf(row.Values[0]) == indexNational {
-			in.applicants[digest] = idOf(row.Values[2])
-		} else {
-			in.households[digest] = idOf(row.Values[2])
+		if row.Table == TableBars {
+			if barredNow(row, in.engine.clock()) {
+				in.barred[[32]byte(bytesOf(row.Values[0]))] = true
+			}
+			continue
 		}
+		digest := [32]byte(bytesOf(row.Values[1]))
+		if now, known := former[digest]; known {
+			digest = now
+		}
+		owners[textOf(row.Values[0])][digest] = idOf(row.Values[2])
 	}
 	return nil
 }
@@ -228,16 +240,16 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 // follow takes over who is new in the chunk before.
 func (in *intake[T]) follow(before *intake[T]) {
 	for i := range in.nationals {
-		if id, ok := before.fresh[in.nationals[i]]; ok {
-			in.applicants[in.nationals[i]] = id
+		if id, ok := before.fresh[in.nationals[i].digest]; ok {
+			in.applicants[in.nationals[i].digest] = id
 		}
-		if id, ok := before.fresh[in.families[i]]; ok {
-			in.households[in.families[i]], in.fresh[in.families[i]] = id, id
+		if id, ok := before.fresh[in.families[i].digest]; ok {
+			in.households[in.families[i].digest], in.fresh[in.families[i].digest] = id, id
 		}
 	}
 }
 
-func (in *intake[T]) known(i int) uuid.UUID { return in.applicants[in.nationals[i]] }
+func (in *intake[T]) known(i int) uuid.UUID { return in.applicants[in.nationals[i].digest] }
 
 func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
 	if r.Fault != nil {
@@ -249,10 +261,13 @@ func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
 	if r.Person.Name.Reveal() == "" {
 		return uuid.Nil, &RegistrationError{"Name", "missing"}
 	}
-	if _, before := in.applicants[in.nationals[i]]; before {
+	if _, before := in.applicants[in.nationals[i].digest]; before {
 		return uuid.Nil, &RegistrationError{"National", "registered-before"}
 	}
 	e := in.engine
+	if mark := e.barMark(r.Person.National.Reveal()); mark != nil && in.barred[[32]byte(mark)] {
+		return uuid.Nil, &RegistrationError{"National", "barred"}
+	}
 	now := e.clock().UTC()
 	id, err := e.ids.next(now)
 	if err != nil {
@@ -270,8 +285,8 @@ func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
 	if err != nil {
 		return uuid.Nil, err
 	}
-	in.applicants[in.nationals[i]], in.fresh[in.nationals[i]] = id, id
-	in.rows = append(in.rows, row, keyRow, indexRow(indexNational, in.nationals[i], id))
+	in.applicants[in.nationals[i].digest], in.fresh[in.nationals[i].digest] = id, id
+	in.rows = append(append(in.rows, row, keyRow), in.nationals[i].rows(id)...)
 	in.ids = append(in.ids, shortID(id))
 	return id, nil
 }
@@ -279,18 +294,19 @@ func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
 // household returns the id that the family identifier stands for, and makes
 // one for a family that is seen for the first time.
 func (in *intake[T]) household(i int) (uuid.UUID, error) {
-	if in.families[i] == ([32]byte{}) {
+	x := in.families[i]
+	if x.kind == "" {
 		return uuid.Nil, nil
 	}
-	if id, known := in.households[in.families[i]]; known {
+	if id, known := in.households[x.digest]; known {
 		return id, nil
 	}
 	id, err := in.engine.ids.next(in.engine.clock())
 	if err != nil {
 		return uuid.Nil, err
 	}
-	in.households[in.families[i]], in.fresh[in.families[i]] = id, id
-	in.rows = append(in.rows, indexRow(indexFamily, in.families[i], id))
+	in.households[x.digest], in.fresh[x.digest] = id, id
+	in.rows = append(in.rows, x.rows(id)...)
 	return id, nil
 }
 
@@ -306,8 +322,4 @@ func (in *intake[T]) sortIndex() {
 		}
 		return bytes.Compare(bytesOf(a.Values[1]), bytesOf(b.Values[1]))
 	})
-}
-
-func indexRow(kind string, digest [32]byte, owner uuid.UUID) Row {
-	return Row{Table: TableIndex, Values: []any{kind, append([]byte(nil), digest[:]...), idValue(owner)}}
 }

@@ -31,6 +31,7 @@ type steps[T any] struct {
 	groups []stepGroup
 	index  map[stepKind]int
 	notes  map[string][]string
+	refuse map[string][]string
 	counts Counts
 	why    []Reason
 }
@@ -56,6 +57,8 @@ type stepData struct {
 	Notices map[string][]string `json:"notices,omitempty"`
 	// Notes are those of the agency's own effects.
 	Notes map[string][]string `json:"notes,omitempty"`
+	// Refused lists by reason the cases of a job that stayed as they were.
+	Refused map[string][]string `json:"refused,omitempty"`
 }
 
 // newSteps begins to gather steps of cases of one wave. They are decided on the
@@ -67,7 +70,13 @@ func (e *Engine[T]) newSteps(ctx context.Context, actor string, w *Wave) *steps[
 		at = frozen.Add(time.Microsecond)
 	}
 	return &steps[T]{engine: e, ctx: ctx, wave: w, at: at, actor: actor, posts: postings{}, index: map[stepKind]int{},
-		notes: map[string][]string{}, counts: Counts{}}
+		notes: map[string][]string{}, refuse: map[string][]string{}, counts: Counts{}}
+}
+
+// refused counts a case that stays as it is, and names it in the journal.
+func (s *steps[T]) refused(a *Application, reason string) {
+	s.counts["refused."+reason]++
+	s.refuse[reason] = append(s.refuse[reason], shortID(a.Applicant))
 }
 
 // fire decides the report's event for the case and gathers what follows. The
@@ -148,13 +157,18 @@ func (s *steps[T]) expect() []Expected {
 	return []Expected{{Key: Key{TableWaves, []any{s.wave.Number}}, Version: s.wave.version}}
 }
 
-// place splits a seat's name into its place in the ledger.
+// place splits a seat's name into its place in the ledger. A seat of another wave than
+// the case's has its number in front: "5:_appeals/open".
 func place(a *Application) quota.Place {
-	pool, kind, _ := strings.Cut(a.Seat, "/")
+	wave, name := strconv.FormatInt(a.Wave, 10), a.Seat
+	if other, rest, found := strings.Cut(a.Seat, ":"); found {
+		wave, name = other, rest
+	}
+	pool, kind, _ := strings.Cut(name, "/")
 	if kind == openKind {
 		kind = ""
 	}
-	return quota.Place{Wave: strconv.FormatInt(a.Wave, 10), Pool: pool, Kind: kind}
+	return quota.Place{Wave: wave, Pool: pool, Kind: kind}
 }
 
 const openKind = "open"
@@ -164,6 +178,14 @@ func seatName(p quota.Place) string {
 		return p.Pool + "/" + openKind
 	}
 	return p.Pool + "/" + p.Kind
+}
+
+// seatIn names a seat of a wave, for a case of another one maybe.
+func seatIn(wave, ofCase int64, p quota.Place) string {
+	if wave == ofCase {
+		return seatName(p)
+	}
+	return strconv.FormatInt(wave, 10) + ":" + seatName(p)
 }
 
 func (s *steps[T]) takeSeat(a *Application) error {
@@ -326,14 +348,14 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 func (s *steps[T]) chunk(next Cursor, last bool, done int) chunk {
 	s.counts[doneCount] += int64(done)
 	c := chunk{expect: s.expect(), rows: sorted(s.rows), posts: s.posts.posting(), counts: s.counts, next: next, last: last}
-	if len(s.groups) > 0 {
+	if len(s.groups) > 0 || len(s.refuse) > 0 {
 		c.kind, c.data = "stepped", s.data()
 	}
 	return c
 }
 
 func (s *steps[T]) data() stepData {
-	d := stepData{Steps: s.groups}
+	d := stepData{Steps: s.groups, Refused: s.refuse}
 	for key, ids := range s.notes {
 		target := &d.Notes
 		name, isNotice := strings.CutPrefix(key, "notice.")

@@ -20,7 +20,9 @@ type Store interface {
 	// Apply carries out the changes in order, in one transaction that is
 	// durable when Apply returns. Each change is whole or not at all; a
 	// refused one leaves the others as they are. There is one outcome for
-	// each change.
+	// each change. The store has a clock of its own, by which pending postings
+	// expire; where a change's At is far from it, Apply does nothing and
+	// returns a *ClockError.
 	Apply(ctx context.Context, changes []Change) ([]Outcome, error)
 	// Load reads rows by key, and the stored answer to a command, in one
 	// snapshot. Rows that do not exist are left out.
@@ -45,8 +47,7 @@ type Change struct {
 	// Home is the applicant whom the change concerns; zero for a change that
 	// concerns many.
 	Home uuid.UUID
-	// At is the instant of the change; pending postings that expired by then
-	// hold nothing any more.
+	// At is the instant of the change by the clock of the process.
 	At time.Time
 	// Expect lists rows that must have their version, and are not written: what
 	// the change was decided on.
@@ -78,6 +79,8 @@ type Row struct {
 	// Changed has bit i set if column i gets a new value; a store need not write
 	// the others. Zero: every column but the key's. It is not for new rows.
 	Changed uint32
+	// Gone says that the row is deleted. Only the values of its key count then.
+	Gone bool
 }
 
 // Changes reports whether column i, which is not part of the key, is written.
@@ -92,6 +95,33 @@ type Outcome struct {
 	Replayed bool
 	// Answer is the change's answer, or the first one if it was replayed.
 	Answer []byte
+}
+
+// ClockError says that the clock of a process is so far from that of the store
+// that nothing which it writes could be trusted: a deadline would pass too early
+// or too late. Nothing was written. Once the clock is set right the same command
+// can be given again.
+type ClockError struct {
+	// Ahead is how far the process is ahead of the store; below zero: behind.
+	Ahead time.Duration
+}
+
+func (e *ClockError) Error() string {
+	return fmt.Sprintf("program: the clock of this process is %s ahead of the store's: set it right", e.Ahead)
+}
+
+// ClockTolerance is how far the clock of a process may be from that of a store.
+const ClockTolerance = time.Minute
+
+// CheckClock returns a *ClockError if a change was made by a clock that is further
+// than ClockTolerance from the store's. It is for those who write a store.
+func CheckClock(changes []Change, now time.Time) error {
+	for i := range changes {
+		if ahead := changes[i].At.Sub(now); ahead.Abs() > ClockTolerance {
+			return &ClockError{Ahead: ahead.Round(time.Second)}
+		}
+	}
+	return nil
 }
 
 // StaleError says that a row did not have the expected version, or that
@@ -141,7 +171,12 @@ type Scan struct {
 	Only   []any
 	Column string
 	After  Cursor
-	Limit  int
+	// Through, if not nil, is the last place of the scan.
+	Through Cursor
+	// Skip passes over so many rows before the first: to find places without reading
+	// what lies between.
+	Skip  int
+	Limit int
 }
 
 // Cursor is a place in a scan: the values of the index's columns.

@@ -141,14 +141,15 @@ type story struct {
 	now    time.Time
 	made   *rand.ChaCha8
 	chunk  int
-	until  int // the last day of the story; 0 for all of it
+	worker string // "" for a name of its own
+	until  int    // the last day of the story; 0 for all of it
 	bands  payment.Bands
 	payees program.Payees
 	caps   program.PaymentCaps
 }
 
 func newStory(store program.Store) *story {
-	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7}
+	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7, worker: "story"}
 }
 
 func (s *story) engine(t testing.TB) *program.Engine[details] {
@@ -164,7 +165,7 @@ func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.En
 	t.Helper()
 	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
 	require.NoError(t, err)
-	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk})
+	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond})
 }
 
 func (s *story) run(t testing.TB) error {

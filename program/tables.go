@@ -16,6 +16,10 @@ const (
 	TableStatements
 	TableJobs
 	TablePostings
+	TableBars
+	TableDecisions
+	TableAmendments
+	TableAppeals
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -66,12 +70,12 @@ func Tables() []TableSpec {
 		{ID: TableApplicants, Name: "applicants", Key: 1, Columns: []Column{
 			{Name: "applicant", Kind: Bytes}, {Name: "state", Kind: Text}, {Name: "registered", Kind: Int},
 			{Name: "household", Kind: Bytes, Null: true}, {Name: "sealed", Kind: Bytes, Null: true},
-		}},
+		}, Scans: [][]string{{"household"}}},
 		{ID: TablePersonKeys, Name: "person_keys", Key: 1, Columns: []Column{
-			{Name: "applicant", Kind: Bytes}, {Name: "wrapped", Kind: Bytes, Null: true},
+			{Name: "applicant", Kind: Bytes}, {Name: "wrapped", Kind: Bytes}, {Name: "under", Kind: Text},
 		}},
 		{ID: TableIndex, Name: "blind_index", Key: 2, Columns: []Column{
-			{Name: "kind", Kind: Text}, {Name: "digest", Kind: Bytes}, {Name: "owner", Kind: Bytes},
+			{Name: "kind", Kind: Text}, {Name: "digest", Kind: Bytes}, {Name: "owner", Kind: Bytes}, {Name: "under", Kind: Text},
 		}},
 		{ID: TableApplications, Name: "applications", Key: 2, Columns: []Column{
 			{Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
@@ -106,14 +110,33 @@ func Tables() []TableSpec {
 			{Name: "digest", Kind: Bytes}, {Name: "account", Kind: Text}, {Name: "sequence", Kind: Int},
 			{Name: "opening", Kind: Int}, {Name: "closing", Kind: Int}, {Name: "state", Kind: Text}, {Name: "body", Kind: Bytes},
 		}},
+		// Part 0 is the job as a whole; the others are what is worked on.
 		{ID: TableJobs, Name: "jobs", Key: 2, Columns: []Column{
-			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text},
-			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
+			{Name: "job", Kind: Text}, {Name: "part", Kind: Int}, {Name: "state", Kind: Text}, {Name: "owner", Kind: Text, Null: true},
+			{Name: "cursor", Kind: Bytes, Null: true}, {Name: "until", Kind: Bytes, Null: true}, {Name: "counts", Kind: Bytes}, {Name: "mark", Kind: Bytes},
 		}},
 		// A posting as it was carried out, with the time of its Change; the legs are as
 		// ledger.FormatLegs writes them.
 		{ID: TablePostings, Name: "postings", Key: 1, ReadOnly: true, Columns: []Column{
 			{Name: "id", Kind: Text}, {Name: "kind", Kind: Int}, {Name: "of_id", Kind: Text}, {Name: "at", Kind: Int}, {Name: "legs", Kind: Bytes},
 		}},
+		// What is left of somebody who was erased and may not come again.
+		{ID: TableBars, Name: "bars", Key: 1, Columns: []Column{
+			{Name: "mark", Kind: Bytes}, {Name: "name", Kind: Text}, {Name: "until", Kind: Int, Null: true}, {Name: "basis", Kind: Text},
+		}},
+		// What a decision was made on, sealed, and what commits to it.
+		{ID: TableDecisions, Name: "decisions", Key: 4, Columns: []Column{
+			{Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes}, {Name: "stage", Kind: Text}, {Name: "number", Kind: Int},
+			{Name: "at", Kind: Int}, {Name: "record", Kind: Bytes}, {Name: "sealed", Kind: Bytes}, {Name: "commitment", Kind: Bytes},
+		}},
+		{ID: TableAmendments, Name: "amendments", Key: 2, Columns: []Column{
+			{Name: "applicant", Kind: Bytes}, {Name: "number", Kind: Int}, {Name: "at", Kind: Int}, {Name: "actor", Kind: Text},
+			{Name: "reason", Kind: Text}, {Name: "fields", Kind: Text}, {Name: "sealed", Kind: Bytes},
+		}},
+		{ID: TableAppeals, Name: "appeals", Key: 3, Columns: []Column{
+			{Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes}, {Name: "number", Kind: Int}, {Name: "state", Kind: Text},
+			{Name: "filed", Kind: Int}, {Name: "due", Kind: Int, Null: true}, {Name: "against", Kind: Text}, {Name: "sealed", Kind: Bytes},
+			{Name: "decided", Kind: Int, Null: true}, {Name: "actor", Kind: Text, Null: true}, {Name: "reason", Kind: Text, Null: true},
+		}, Scans: [][]string{{"due"}}},
 	}
 }

@@ -200,7 +200,7 @@ func (v *verifier[T]) stepped(entry Entry) error {
 func (v *verifier[T]) seats(ctx context.Context) error {
 	return v.scan(ctx, Scan{Table: TableWaves}, func(row Row) error {
 		w, err := waveOf(row)
-		if err != nil || w.body.Plan == nil {
+		if err != nil {
 			return err
 		}
 		for _, at := range places(&w) {
@@ -235,6 +235,12 @@ func (v *verifier[T]) place(where string, accounts []ledger.Account, b []ledger.
 
 func places(w *Wave) []quota.Place {
 	var all []quota.Place
+	if w.body.AppealSeats > 0 {
+		all = append(all, appealPlace(w.Number))
+	}
+	if w.body.Plan == nil {
+		return all
+	}
 	for _, p := range w.body.Plan.Pools {
 		all = append(all, quota.Place{Wave: w.name(), Pool: p.ID})
 		for _, r := range p.Reserves {

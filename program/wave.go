@@ -36,11 +36,13 @@ func (w *Wave) Manifest() *quota.Manifest { return w.body.Manifest }
 func (w *Wave) Seed() *quota.Seed { return w.body.Seed }
 
 type waveBody struct {
-	Plan     *quota.Plan     `json:"plan,omitempty"`
-	Legal    calendar.Date   `json:"legal"`
-	Frozen   time.Time       `json:"frozen,omitzero"`
-	Manifest *quota.Manifest `json:"manifest,omitempty"`
-	Seed     *quota.Seed     `json:"seed,omitempty"`
+	Plan        *quota.Plan     `json:"plan,omitempty"`
+	Legal       calendar.Date   `json:"legal"`
+	Frozen      time.Time       `json:"frozen,omitzero"`
+	Manifest    *quota.Manifest `json:"manifest,omitempty"`
+	Seed        *quota.Seed     `json:"seed,omitempty"`
+	AppealSeats int64           `json:"appeal_seats,omitempty"`
+	AppealsNext bool            `json:"appeals_next,omitempty"`
 	// Attestations and Removals came with the seed.
 	Attestations []quota.Attestation `json:"attestations,omitempty"`
 	Removals     []quota.Removal     `json:"removals,omitempty"`
@@ -93,6 +95,12 @@ type WaveOrder struct {
 	Plan *quota.Plan
 	// Legal is the date whose rules screen the wave; zero: the day it closes.
 	Legal calendar.Date
+	// AppealSeats are seats beside the plan, which no draw gives: those of appeals that
+	// are upheld.
+	AppealSeats int64
+	// AppealsNext says that appeals against this wave take their seats in the next wave
+	// that keeps some.
+	AppealsNext bool
 }
 
 // PlanWave creates a wave and issues its seats. A plan of no seats is for a wave
@@ -116,7 +124,7 @@ func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error 
 		order.Legal = calendar.DateOf(order.Closes.Add(-time.Microsecond), e.zone)
 	}
 	w := Wave{Number: order.Number, State: WavePlanned, Opens: order.Opens.UTC(), Closes: order.Closes.UTC(),
-		body: waveBody{Plan: order.Plan, Legal: order.Legal}}
+		body: waveBody{Plan: order.Plan, Legal: order.Legal, AppealSeats: order.AppealSeats, AppealsNext: order.AppealsNext}}
 	var postings []ledger.Posting
 	if order.Plan != nil {
 		if err := e.planFits(order.Plan); err != nil {
@@ -129,6 +137,15 @@ func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error 
 			return err
 		}
 		postings = append(postings, issue)
+	}
+	if order.AppealSeats < 0 {
+		return &FieldError{"AppealSeats", "is not below zero"}
+	}
+	if order.AppealSeats > 0 {
+		at := appealPlace(w.Number)
+		postings = append(postings, ledger.Posting{ID: "wave/" + w.name() + "/appeals", Legs: []ledger.Leg{
+			{Account: at.Account(quota.Issued), Amount: -order.AppealSeats, Bounds: ledger.Between(-order.AppealSeats, 0)},
+			{Account: at.Account(quota.Left), Amount: order.AppealSeats, Bounds: ledger.AtLeast(0)}}})
 	}
 	row, err := w.row()
 	if err != nil {

@@ -121,7 +121,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	if err != nil {
 		return err
 	}
-	store, closeStore, err := openStore(ctx, s.db)
+	clock := &movedClock{}
+	store, closeStore, err := openStore(ctx, s.db, clock.tell)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	if err != nil {
 		return err
 	}
-	r := &run{clock: &movedClock{}, people: in.people, total: in.total, seed: s.seed, plan: plan,
+	r := &run{clock: clock, people: in.people, total: in.total, seed: s.seed, plan: plan,
 		progress: newProgress(stdout, terminal, time.Now), counts: map[string]program.Counts{},
 		definition: definition, geo: geo, started: time.Now()}
 	// Chunks are short-lived: collecting less often is faster, within a bound that
@@ -138,7 +139,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, termi
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(340<<20 + in.total*350)
 	r.engine, err = program.NewEngine(definition, store, keys, program.Surroundings{Clock: r.clock.tell, Random: rand.Reader},
-		&program.Options{Chunk: s.chunk, Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
+		&program.Options{Chunk: s.chunk, Worker: "prakerja", Progress: func(p program.Progress) { r.progress.advance(p.Done) }})
 	if err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func isPostgres(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
-func openStore(ctx context.Context, address string) (program.Store, func(), error) {
+func openStore(ctx context.Context, address string, clock func() time.Time) (program.Store, func(), error) {
 	driver, database := "sqlite", sqlstore.SQLite
 	if isPostgres(address) {
 		driver, database = "pgx", sqlstore.PostgreSQL
@@ -201,7 +202,7 @@ func openStore(ctx context.Context, address string) (program.Store, func(), erro
 			return nil, nil, err
 		}
 	}
-	store, err := sqlstore.Open(ctx, db, database)
+	store, err := sqlstore.Open(ctx, db, database, &sqlstore.Options{Clock: clock})
 	if err != nil {
 		db.Close()
 		return nil, nil, fmt.Errorf("the database in -db cannot be opened: %w", err)

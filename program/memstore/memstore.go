@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -26,6 +27,9 @@ import (
 // Store keeps a program in memory. It implements program.Store and is safe
 // for use by several goroutines.
 type Store struct {
+	clock func() time.Time // nil: the changes' own
+	last  time.Time        // of the changes
+
 	mu       sync.RWMutex
 	tables   []table
 	commands map[string]answer
@@ -42,9 +46,14 @@ type table struct {
 	unique []map[string]string    // unique value to the key that has it
 }
 
-// New returns an empty store.
-func New() *Store {
-	s := &Store{commands: map[string]answer{}}
+// New returns an empty store. A store in memory belongs to one process, so the
+// time of a change is the store's own.
+func New() *Store { return NewAt(nil) }
+
+// NewAt returns an empty store with a clock of its own, like that of a database
+// that several processes share.
+func NewAt(clock func() time.Time) *Store {
+	s := &Store{clock: clock, commands: map[string]answer{}}
 	for _, spec := range program.Tables() {
 		t := table{spec: spec, rows: map[string]program.Row{}}
 		for range spec.Unique {
@@ -62,14 +71,26 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.clock != nil {
+		if err := program.CheckClock(changes, s.clock()); err != nil {
+			return nil, err
+		}
+	}
 	outcomes := make([]program.Outcome, len(changes))
 	for i, c := range changes {
-		outcomes[i] = s.apply(c)
+		now := c.At
+		if s.last.Before(c.At) {
+			s.last = c.At
+		}
+		if s.clock != nil {
+			now = s.clock()
+		}
+		outcomes[i] = s.apply(c, now)
 	}
 	return outcomes, nil
 }
 
-func (s *Store) apply(c program.Change) program.Outcome {
+func (s *Store) apply(c program.Change, now time.Time) program.Outcome {
 	if before, ok := s.commands[c.Key]; ok && c.Key != "" {
 		if !bytes.Equal(before.fingerprint, c.Fingerprint) {
 			return program.Outcome{Refusal: &program.KeyConflictError{Key: c.Key}}
@@ -98,7 +119,7 @@ func (s *Store) apply(c program.Change) program.Outcome {
 		}
 		undo = append(undo, back)
 	}
-	if err := s.book.Apply(c.At, c.Postings...); err != nil {
+	if err := s.book.Apply(now, c.Postings...); err != nil {
 		return revert(err)
 	}
 	for _, p := range c.Postings { // one that was made before is there already
@@ -120,8 +141,12 @@ func (s *Store) apply(c program.Change) program.Outcome {
 func (t *table) write(row program.Row) (func(), bool) {
 	key := encode(row.Values[:t.spec.Key])
 	old, exists := t.rows[key]
-	if exists != (row.Version > 0) || old.Version != row.Version {
+	if exists != (row.Version > 0) || old.Version != row.Version || row.Gone && !exists {
 		return nil, false
+	}
+	if row.Gone {
+		t.put(key, old, true, program.Row{}, false)
+		return func() { t.put(key, program.Row{}, false, old, true) }, true
 	}
 	row.Values = cloneValues(row.Values)
 	if exists {
@@ -256,9 +281,14 @@ func (s *Store) Page(ctx context.Context, scan program.Scan) (program.Rows, prog
 		})
 	}
 	var found program.Rows
+	skip := scan.Skip
 	for _, row := range rows[start:] {
 		at := pick(row, index)
 		if !within(at, scan) || len(scan.Only) > 0 && !slices.ContainsFunc(scan.Only, func(v any) bool { return compareValue(row.Values[only], v) == 0 }) {
+			continue
+		}
+		if skip > 0 {
+			skip--
 			continue
 		}
 		found.Rows = append(found.Rows, copied(row))
@@ -288,7 +318,7 @@ func (t *table) index(scan program.Scan) ([]int, error) {
 		}
 	}
 	if len(scan.Equal) > len(columns) || scan.Below != nil && len(scan.Equal) == len(columns) ||
-		scan.After != nil && len(scan.After) != len(columns) {
+		scan.After != nil && len(scan.After) != len(columns) || scan.Through != nil && len(scan.Through) != len(columns) {
 		return nil, errors.New("memstore: the scan's values do not fit the index")
 	}
 	return columns, nil
@@ -324,6 +354,9 @@ func within(at []any, scan program.Scan) bool {
 		return false
 	}
 	if scan.Below != nil && compareValue(at[len(scan.Equal)], scan.Below) >= 0 {
+		return false
+	}
+	if scan.Through != nil && compare(at, scan.Through) > 0 {
 		return false
 	}
 	return scan.After == nil || compare(at, scan.After) > 0
@@ -376,8 +409,15 @@ func (s *Store) Balances(ctx context.Context, accounts ...ledger.Account) ([]led
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock() // what has expired is given up
+	defer s.mu.Unlock()
+	now := s.last
+	if s.clock != nil {
+		now = s.clock()
+	}
+	if err := s.book.Apply(now); err != nil {
+		return nil, err
+	}
 	balances := make([]ledger.Balance, len(accounts))
 	for i, a := range accounts {
 		balances[i] = s.book.Balance(a)

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/memstore"
@@ -9,5 +10,5 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	programtest.TestStore(t, func(*testing.T) program.Store { return memstore.New() })
+	programtest.TestStore(t, func(_ *testing.T, clock func() time.Time) program.Store { return memstore.NewAt(clock) })
 }

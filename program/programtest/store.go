@@ -2,7 +2,7 @@
 // program.Store runs it in a test:
 //
 //	func TestStore(t *testing.T) {
-//		programtest.TestStore(t, func(t *testing.T) program.Store { return open(t) })
+//		programtest.TestStore(t, func(t *testing.T, clock func() time.Time) program.Store { return open(t, clock) })
 //	}
 //
 // Each case says in its name and its failure what a store owes to its callers.
@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"sync"
 	"testing"
@@ -26,9 +27,9 @@ import (
 
 var start = time.Date(2020, time.August, 8, 5, 0, 0, 0, time.UTC)
 
-// TestStore runs every case on stores that open makes: each must be empty, and
-// closed by the test's clean-up.
-func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
+// TestStore runs every case on stores that open makes: each must be empty, have the
+// given clock for its own, and be closed by the test's clean-up.
+func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) program.Store) {
 	cases := []struct {
 		name string
 		why  string
@@ -39,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
 		{"a row is inserted once", "version 0 means that the row does not exist yet", (*suite).insertOnce},
 		{"a stale version is refused", "two writers who read the same row cannot both win", (*suite).staleVersion},
 		{"an expected row must have its version", "a change is decided on rows that it does not write", (*suite).expected},
+		{"a row that goes is gone", "what must be forgotten is deleted, once, by whoever read it last", (*suite).gone},
 		{"a change is whole or not at all", "a refused change leaves nothing behind", (*suite).whole},
 		{"a refused change leaves the others", "changes in one Apply are independent", (*suite).others},
 		{"the first answer is replayed", "a repeated command is carried out once", (*suite).replay},
@@ -49,17 +51,24 @@ func TestStore(t *testing.T, open func(t *testing.T) program.Store) {
 		{"a pending posting is posted or voided once", "what is reserved is not available", (*suite).pending},
 		{"a pending posting expires", "expired holds need no sweeper", (*suite).expiry},
 		{"pages follow the key", "a cursor continues without gap or repeat", (*suite).pages},
+		{"pages end where they should", "a job's part has a first and a last place", (*suite).between},
 		{"pages filter", "only rows with the asked values come", (*suite).filters},
 		{"pages follow a further index", "rows without a value are not in it", (*suite).secondIndex},
 		{"a unique value has one live owner", "at most one live payment for an entitlement", (*suite).unique},
 		{"postings can be read", "an auditor adds them up again", (*suite).postings},
 		{"the journal is in order", "1, 2, 3, and only for what was carried out", (*suite).journal},
+		{"many changes at once are as one by one", "callers who share a transaction notice nothing of each other", (*suite).together},
+		{"one bad change fails alone", "whoever shares its transaction is not hurt", (*suite).badAlone},
+		{"a clock that is off writes nothing", "a process whose clock is wrong would let deadlines pass", (*suite).clockOff},
+		{"the store's clock decides what has expired", "there is one clock for all processes", (*suite).oneClock},
 		{"the last seats among many", "concurrent takers get exactly what is there", (*suite).lastSeats},
 		{"a cancelled context does nothing", "the caller who gave up is not surprised", (*suite).cancelled},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s := &suite{T: t, ctx: t.Context(), store: open(t)}
+			s := &suite{T: t, ctx: t.Context(), now: start}
+			s.open = func() program.Store { return open(t, func() time.Time { return s.now }) }
+			s.store = s.open()
 			t.Cleanup(func() {
 				if t.Failed() {
 					t.Logf("why it matters: %s", c.why)
@@ -74,13 +83,15 @@ type suite struct {
 	*testing.T
 	ctx   context.Context
 	store program.Store
+	now   time.Time // the store's clock
+	open  func() program.Store
 }
 
 func (s *suite) apply(changes ...program.Change) []program.Outcome {
 	s.Helper()
 	for i := range changes {
 		if changes[i].At.IsZero() {
-			changes[i].At = start
+			changes[i].At = s.now
 		}
 	}
 	outcomes, err := s.store.Apply(s.ctx, changes)
@@ -144,7 +155,11 @@ func applicantKey(n byte) program.Key {
 }
 
 func job(name string, part int64, version int64) program.Row {
-	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, []byte("{}"), []byte{1}}}
+	return program.Row{Table: program.TableJobs, Version: version, Values: []any{name, part, "running", nil, nil, nil, []byte("{}"), []byte{1}}}
+}
+
+func jobKey(name string, part int64) program.Key {
+	return program.Key{Table: program.TableJobs, Values: []any{name, part}}
 }
 
 func posting(id string, from, to ledger.Account, amount int64) ledger.Posting {
@@ -231,6 +246,23 @@ func (s *suite) expected() {
 	s.done(on(1))
 	missing := program.Change{Expect: []program.Expected{{Key: applicantKey(9), Version: 1}}}
 	refusedAs[*program.StaleError](s, s.apply(missing)[0])
+}
+
+func (s *suite) gone() {
+	s.done(program.Change{Rows: []program.Row{job("a", 0, 0), job("a", 1, 0), job("b", 0, 0)}})
+	leave := func(name string, part, version int64) program.Row {
+		return program.Row{Table: program.TableJobs, Version: version, Gone: true, Values: []any{name, part}}
+	}
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{leave("a", 0, 1), leave("a", 1, 2)}})[0])
+	if n := len(s.load(jobKey("a", 0), jobKey("a", 1))); n != 2 {
+		s.Errorf("%d rows are left, want 2: one of them had another version", n)
+	}
+	s.done(program.Change{Rows: []program.Row{leave("a", 0, 1), leave("a", 1, 1)}})
+	if n := len(s.load(jobKey("a", 0), jobKey("a", 1), jobKey("b", 0))); n != 1 {
+		s.Errorf("%d rows are left, want 1", n)
+	}
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{leave("a", 0, 1)}})[0])
+	s.done(program.Change{Rows: []program.Row{job("a", 0, 0)}}) // it can come again
 }
 
 func (s *suite) whole() {
@@ -356,11 +388,12 @@ func (s *suite) expiry() {
 	hold := posting("hold", "left", "held", 1)
 	hold.Kind, hold.Expires = ledger.Pending, start.Add(time.Minute)
 	s.done(program.Change{Postings: []ledger.Posting{hold}})
-	take := program.Change{At: start.Add(time.Minute - time.Microsecond), Postings: []ledger.Posting{posting("p", "left", "held", 1)}}
+	take := program.Change{Postings: []ledger.Posting{posting("p", "left", "held", 1)}}
+	s.now = start.Add(time.Minute - time.Microsecond)
 	refusedAs[*ledger.BoundError](s, s.apply(take)[0])
-	take.At = start.Add(time.Minute)
+	s.now = start.Add(time.Minute)
 	s.done(take)
-	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{At: take.At, Postings: []ledger.Posting{{ID: "late", Kind: ledger.Post, Of: "hold"}}})[0])
+	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{Postings: []ledger.Posting{{ID: "late", Kind: ledger.Post, Of: "hold"}}})[0])
 	if left, held := s.balance("left"), s.balance("held"); left != (ledger.Balance{}) || held != (ledger.Balance{Posted: 1}) {
 		s.Errorf("left %+v, held %+v", left, held)
 	}
@@ -393,9 +426,46 @@ func (s *suite) pages() {
 	}
 }
 
+func (s *suite) between() {
+	var rows []program.Row
+	for part := range int64(9) {
+		rows = append(rows, job("a", part, 0))
+	}
+	s.done(program.Change{Rows: append(rows, job("b", 0, 0))})
+	page := func(scan program.Scan) string {
+		scan.Table = program.TableJobs
+		found, next, err := s.store.Page(s.ctx, scan)
+		if err != nil {
+			s.Fatalf("Page: %v", err)
+		}
+		var got []string
+		for _, row := range found.Rows {
+			got = append(got, fmt.Sprint(row.Values[0], row.Values[1]))
+		}
+		return fmt.Sprint(got, next)
+	}
+	through := program.Cursor{"a", int64(5)}
+	for _, c := range []struct {
+		scan program.Scan
+		want string
+	}{
+		{program.Scan{Equal: []any{"a"}, After: program.Cursor{"a", int64(2)}, Through: through, Limit: 9}, "[a3 a4 a5] []"},
+		{program.Scan{After: program.Cursor{"a", int64(4)}, Through: through, Limit: 9}, "[a5] []"},
+		{program.Scan{Equal: []any{"a"}, After: through, Through: through, Limit: 9}, "[] []"},
+		{program.Scan{Equal: []any{"a"}, Skip: 3, Limit: 1}, "[a3] [a 3]"},
+		{program.Scan{Equal: []any{"a"}, After: program.Cursor{"a", int64(3)}, Skip: 3, Limit: 1}, "[a7] [a 7]"},
+		{program.Scan{Equal: []any{"a"}, Skip: 9, Limit: 1}, "[] []"},
+		{program.Scan{Through: program.Cursor{"b", int64(0)}, Skip: 8, Limit: 5}, "[a8 b0] []"},
+	} {
+		if got := page(c.scan); got != c.want {
+			s.Errorf("scan %+v gave %s, want %s", c.scan, got, c.want)
+		}
+	}
+}
+
 func (s *suite) filters() {
 	paused := job("a", 2, 0)
-	paused.Values[2] = "paused"
+	paused.Values[2] = "done"
 	s.done(program.Change{Rows: []program.Row{job("a", 1, 0), paused, job("a", 3, 0), job("b", 1, 0)}})
 	page, next, err := s.store.Page(s.ctx, program.Scan{Table: program.TableJobs, Equal: []any{"a"}, Below: int64(3),
 		Column: "state", Only: []any{"paused", "done"}, Limit: 10})
@@ -509,6 +579,129 @@ func (s *suite) journal() {
 	}
 	if rest, err := s.store.Journal(s.ctx, 1, 1); err != nil || len(rest) != 1 || rest[0].Kind != "two" {
 		s.Errorf("after 1, one entry: %v %v", rest, err)
+	}
+}
+
+// together carries out the same random changes on two stores: on one all at once, on
+// the other one by one. A change that has two reasons to be refused may name either.
+func (s *suite) together() {
+	random := rand.New(rand.NewPCG(1, 2))
+	one, many := s.open(), s.store
+	for round := range 40 {
+		changes := make([]program.Change, 2+random.IntN(12))
+		for i := range changes {
+			changes[i] = s.anyChange(random, round)
+		}
+		got := s.apply(changes...)
+		for i := range changes {
+			s.store = one
+			want := s.apply(changes[i])[0]
+			s.store = many
+			if got[i].Replayed != want.Replayed || !bytes.Equal(got[i].Answer, want.Answer) || (got[i].Refusal == nil) != (want.Refusal == nil) {
+				s.Fatalf("round %d, change %d of %d: together %+v, alone %+v", round, i, len(changes), got[i], want)
+			}
+		}
+		accounts := []ledger.Account{"issued", "a0", "a1", "a2"}
+		x, err := one.Balances(s.ctx, accounts...)
+		y, err2 := many.Balances(s.ctx, accounts...)
+		if err != nil || err2 != nil || !reflect.DeepEqual(x, y) {
+			s.Fatalf("round %d: balances together %v %v, alone %v %v", round, y, err2, x, err)
+		}
+		s.now = s.now.Add(time.Second)
+	}
+	p, err := one.Journal(s.ctx, 0, 10000)
+	q, err2 := many.Journal(s.ctx, 0, 10000)
+	if err != nil || err2 != nil || len(p) == 0 || !reflect.DeepEqual(p, q) {
+		s.Errorf("journals differ: %d entries %v, %d entries %v", len(p), err, len(q), err2)
+	}
+}
+
+// anyChange is a change that often does not fit: few accounts, keys and rows.
+func (s *suite) anyChange(random *rand.Rand, round int) program.Change {
+	c := program.Change{At: s.now, Answer: []byte{byte(random.IntN(3))}, Entry: &program.Entry{At: s.now, Actor: "a", Kind: "k", Data: []byte("{}")}}
+	if random.IntN(3) == 0 {
+		c.Key, c.Fingerprint = fmt.Sprint("key ", random.IntN(40)), []byte{byte(random.IntN(8) / 7)}
+	}
+	account := func() ledger.Account { return ledger.Account(fmt.Sprint("a", random.IntN(3))) }
+	id := func() string { return fmt.Sprint("p ", round, "/", random.IntN(30)) }
+	for range random.IntN(3) {
+		switch random.IntN(6) {
+		case 0:
+			c.Postings = append(c.Postings, ledger.Posting{ID: id(), Legs: []ledger.Leg{
+				{Account: "issued", Amount: -3, Bounds: ledger.Free()}, {Account: account(), Amount: 3, Bounds: ledger.Between(0, 9)}}})
+		case 1:
+			hold := posting(id(), "a0", "a1", 1)
+			hold.Kind = ledger.Pending
+			if random.IntN(2) == 0 {
+				hold.Expires = s.now.Add(time.Duration(random.IntN(3)) * time.Second)
+			}
+			c.Postings = append(c.Postings, hold)
+		case 2:
+			c.Postings = append(c.Postings, ledger.Posting{ID: id() + "!", Kind: ledger.Post + ledger.Kind(random.IntN(2)), Of: id()})
+		default:
+			if from, to := account(), account(); from != to {
+				c.Postings = append(c.Postings, posting(id(), from, to, int64(1+random.IntN(2))))
+			}
+		}
+	}
+	if random.IntN(2) == 0 {
+		c.Rows = append(c.Rows, job("j", int64(random.IntN(6)), int64(random.IntN(3))))
+	}
+	if random.IntN(4) == 0 {
+		c.Expect = append(c.Expect, program.Expected{Key: jobKey("j", int64(random.IntN(6))), Version: int64(random.IntN(3))})
+	}
+	return c
+}
+
+func (s *suite) badAlone() {
+	s.done(issue(1))
+	bad := applicant(2, 0)
+	bad.Values[1] = "no such state" // SQL refuses it with an error of its own; a store in memory may take it
+	changes := []program.Change{
+		{At: s.now, Key: "good", Rows: []program.Row{applicant(1, 0)}},
+		{At: s.now, Key: "bad", Rows: []program.Row{bad}},
+	}
+	if _, err := s.store.Apply(s.ctx, changes); err != nil {
+		if len(s.load(applicantKey(1), applicantKey(2))) != 0 {
+			s.Errorf("Apply gives an error and has written")
+		}
+		s.done(changes[0]) // sent again by itself
+	}
+	if len(s.load(applicantKey(1))) != 1 {
+		s.Errorf("the good change was not carried out")
+	}
+}
+
+func (s *suite) clockOff() {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		var wrong *program.ClockError
+		for _, entry := range []*program.Entry{nil, {At: start, Actor: "a", Kind: "k", Data: []byte("{}")}} {
+			_, err := s.store.Apply(s.ctx, []program.Change{{At: s.now.Add(off), Rows: []program.Row{applicant(1, 0)}, Entry: entry}})
+			if !errors.As(err, &wrong) || wrong.Ahead != off {
+				s.Errorf("a clock %s off: %v, want a *ClockError that says so", off, err)
+			}
+		}
+	}
+	if len(s.load(applicantKey(1))) != 0 {
+		s.Errorf("a process whose clock is off has written")
+	}
+	s.done(program.Change{At: s.now.Add(30 * time.Second), Rows: []program.Row{applicant(1, 0)}}) // near enough
+}
+
+func (s *suite) oneClock() {
+	s.done(issue(2))
+	hold := posting("hold", "left", "held", 1)
+	hold.Kind, hold.Expires = ledger.Pending, start.Add(10*time.Second)
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	ahead := start.Add(30 * time.Second) // a process says that the hold has expired: the store knows better
+	s.done(program.Change{At: ahead, Postings: []ledger.Posting{{ID: "confirm", Kind: ledger.Post, Of: "hold"}}})
+	hold.ID = "hold2"
+	s.done(program.Change{Postings: []ledger.Posting{hold}})
+	s.now = start.Add(20 * time.Second)
+	behind := start // and another that it has not
+	refusedAs[*ledger.ResolvedError](s, s.apply(program.Change{At: behind, Postings: []ledger.Posting{{ID: "late", Kind: ledger.Post, Of: "hold2"}}})[0])
+	if left := s.balance("left"); left.Available() != 1 {
+		s.Errorf("left %+v after the expiry, want 1 available", left)
 	}
 }
 

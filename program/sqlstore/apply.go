@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -13,6 +14,12 @@ import (
 
 // Apply implements program.Store.
 func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	if len(changes) > 1 {
+		outcomes, err := s.together(ctx, changes)
+		if !errors.Is(err, errMisfit) {
+			return outcomes, err
+		}
+	}
 	outcomes := make([]program.Outcome, len(changes))
 	err := s.transaction(ctx, func(tx *transaction) error {
 		var entries []*program.Entry
@@ -26,7 +33,7 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 				entries = append(entries, changes[i].Entry)
 			}
 		}
-		return tx.journal(entries)
+		return tx.finish(changes, entries)
 	})
 	if u, byIntent := err.(*undone); byIntent {
 		return []program.Outcome{{Refusal: u.refusal}}, nil
@@ -118,6 +125,40 @@ func (tx *transaction) write(c *program.Change) error {
 	return tx.postings(c.At, c.Postings)
 }
 
+// finish writes the journal, and holds the clock of the process against the store's:
+// last, so that the clock is read after every lock.
+func (tx *transaction) finish(changes []program.Change, entries []*program.Entry) error {
+	var now time.Time
+	var err error
+	if len(entries) > 0 {
+		now, err = tx.journal(entries)
+	} else {
+		now, err = tx.now()
+	}
+	if err != nil {
+		return err
+	}
+	return program.CheckClock(changes, now)
+}
+
+// clockSQL is the store's time as an expression, with its values. It is read where it
+// stands: behind a row's lock, where a row is locked.
+func (s *Store) clockSQL() (string, []any) {
+	if s.clock != nil {
+		return "CAST(? AS BIGINT)", []any{s.clock().UnixMicro()}
+	}
+	return s.dialect.clock(), nil
+}
+
+func (tx *transaction) now() (time.Time, error) {
+	expression, args := tx.store.clockSQL()
+	var micros int64
+	if err := tx.row("SELECT "+expression, args...).Scan(&micros); err != nil {
+		return time.Time{}, fmt.Errorf("sqlstore: clock: %w", err)
+	}
+	return time.UnixMicro(micros).UTC(), nil
+}
+
 // expect holds rows at the version on which the change was decided: until the
 // commit nobody else can write them.
 func (tx *transaction) expect(rows []program.Expected) error {
@@ -139,8 +180,7 @@ func (tx *transaction) expect(rows []program.Expected) error {
 func (tx *transaction) rows(behind int, rows []program.Row) error {
 	for from := 0; from < len(rows); {
 		to := from + 1
-		for to < len(rows) && rows[to].Table == rows[from].Table && rows[to].Changed == rows[from].Changed &&
-			(rows[to].Version == 0) == (rows[from].Version == 0) {
+		for to < len(rows) && alike(&rows[to], &rows[from]) {
 			to++
 		}
 		t := &tx.store.tables[rows[from].Table]
@@ -148,6 +188,12 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 			return &program.StaleError{Table: t.spec.Name, Row: behind + from}
 		}
 		for _, row := range rows[from:to] {
+			if row.Gone {
+				if len(row.Values) < t.spec.Key || row.Version == 0 {
+					return fmt.Errorf("sqlstore: a row of %s that goes has a key and a version", t.spec.Name)
+				}
+				continue
+			}
 			if len(row.Values) != len(t.spec.Columns) {
 				return fmt.Errorf("sqlstore: a row of %s has %d values, the table has %d columns", t.spec.Name, len(row.Values), len(t.spec.Columns))
 			}
@@ -164,26 +210,30 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 	return nil
 }
 
-func (tx *transaction) journal(entries []*program.Entry) error {
-	if len(entries) == 0 {
-		return nil
+// alike reports whether one statement can write both rows.
+func alike(a, b *program.Row) bool {
+	return a.Table == b.Table && a.Changed == b.Changed && a.Gone == b.Gone && (a.Version == 0) == (b.Version == 0)
+}
+
+// journal numbers the entries and returns the store's time. The head is locked
+// last, until the commit: entries are numbered in the order of commit, and a reader
+// who sees one sees all before it.
+func (tx *transaction) journal(entries []*program.Entry) (time.Time, error) {
+	expression, args := tx.store.clockSQL()
+	var head, micros int64
+	if err := tx.row("UPDATE journal_head SET seq = seq + ? RETURNING seq, "+expression, append([]any{len(entries)}, args...)...).Scan(&head, &micros); err != nil {
+		return time.Time{}, fmt.Errorf("sqlstore: journal: %w", err)
 	}
-	sqlText := tx.store.dialect.sql
-	if _, err := tx.exec(sqlText("UPDATE journal_head SET seq = seq + ?"), len(entries)); err != nil {
-		return err
-	}
-	var head int64
-	if err := tx.conn.QueryRowContext(tx.ctx, "SELECT seq FROM journal_head").Scan(&head); err != nil {
-		return err
-	}
+	rows := make([]program.Row, len(entries))
 	for i, e := range entries {
 		seq := head - int64(len(entries)) + int64(i) + 1
-		if _, err := tx.exec(sqlText("INSERT INTO journal (seq, at, actor, kind, data) VALUES (?, ?, ?, ?, ?)"),
-			seq, e.At.UnixMicro(), e.Actor, e.Kind, notNil(e.Data)); err != nil {
-			return err
-		}
+		rows[i].Values = []any{seq, e.At.UnixMicro(), e.Actor, e.Kind, notNil(e.Data)}
 	}
-	return nil
+	n, err := tx.store.dialect.insert(tx, &journalTable, rows)
+	if err == nil && n != int64(len(rows)) {
+		err = errors.New("sqlstore: the journal has an entry that it should not have")
+	}
+	return time.UnixMicro(micros).UTC(), err
 }
 
 func notNil(b []byte) []byte {

@@ -4,7 +4,7 @@
 // slices as arrays.
 //
 //	db, err := sql.Open("sqlite", "prakerja.db") // modernc.org/sqlite
-//	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite)
+//	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite, nil)
 //	engine, err := program.NewEngine(p, store, keyring, around, nil)
 //
 // Every change is one transaction, guarded by conditional updates and unique

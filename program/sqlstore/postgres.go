@@ -37,6 +37,10 @@ func (postgres) begin() string         { return "BEGIN ISOLATION LEVEL READ COMM
 func (postgres) beginRead() string     { return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" }
 func (postgres) lockSchema() string    { return "SELECT pg_advisory_xact_lock(5108712302837)" }
 
+func (postgres) clock() string {
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+}
+
 func (postgres) keep() string { return " FOR SHARE" }
 
 func (postgres) hasTable() string {
@@ -44,6 +48,9 @@ func (postgres) hasTable() string {
 }
 
 func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+	if rows[0].Gone {
+		return d.remove(tx, t, rows)
+	}
 	query := t.arrayInsert()
 	if rows[0].Version > 0 {
 		query = t.arrayUpdate(&rows[0])
@@ -88,12 +95,51 @@ func (d postgres) firstBad(tx *transaction, t *table, rows []program.Row) (int, 
 	return 0, nil
 }
 
+func (postgres) remove(tx *transaction, t *table, rows []program.Row) (int, error) {
+	var keys, types []string
+	for i, c := range t.spec.Columns[:t.spec.Key] {
+		keys = append(keys, "t."+c.Name+" = v."+c.Name)
+		types = append(types, arrayType(i+1, c.Kind))
+	}
+	names := make([]string, t.spec.Key)
+	for i := range names {
+		names[i] = t.spec.Columns[i].Name
+	}
+	args, err := arrays(&table{spec: program.TableSpec{Name: t.spec.Name, Columns: t.spec.Columns[:t.spec.Key]}}, rows)
+	if err != nil {
+		return 0, err
+	}
+	query := fmt.Sprintf("DELETE FROM %s AS t USING unnest(%s, %s) AS v (%s, version) WHERE %s AND t.version = v.version - 1",
+		t.spec.Name, strings.Join(types, ", "), arrayType(t.spec.Key+1, program.Int), strings.Join(names, ", "), strings.Join(keys, " AND "))
+	n, err := tx.exec(query, args...)
+	if err != nil || n == int64(len(rows)) {
+		return -1, err
+	}
+	return 0, nil
+}
+
+func (postgres) insert(tx *transaction, t *table, rows []program.Row) (int64, error) {
+	args, err := columns(t, rows)
+	if err != nil {
+		return 0, err
+	}
+	types := make([]string, len(t.spec.Columns))
+	for i, c := range t.spec.Columns {
+		types[i] = arrayType(i+1, c.Kind)
+	}
+	return tx.exec(fmt.Sprintf("INSERT INTO %s (%s) SELECT * FROM unnest(%s) ON CONFLICT DO NOTHING", t.spec.Name, t.columns, strings.Join(types, ", ")), args...)
+}
+
+func arrayType(n int, kind program.Kind) string {
+	return "$" + strconv.Itoa(n) + [...]string{program.Int: "::bigint[]", program.Text: "::text[]", program.Bytes: "::bytea[]"}[kind]
+}
+
 func (t *table) arrayTypes() string {
 	types := make([]string, len(t.spec.Columns)+1)
 	for i, c := range t.spec.Columns {
-		types[i] = "$" + strconv.Itoa(i+1) + [...]string{program.Int: "::bigint[]", program.Text: "::text[]", program.Bytes: "::bytea[]"}[c.Kind]
+		types[i] = arrayType(i+1, c.Kind)
 	}
-	types[len(types)-1] = "$" + strconv.Itoa(len(types)) + "::bigint[]"
+	types[len(types)-1] = arrayType(len(types), program.Int)
 	return strings.Join(types, ", ")
 }
 
@@ -118,6 +164,16 @@ func (t *table) arrayUpdate(like *program.Row) string {
 // arrays turns rows into one array for each column, and one for the version
 // that the rows will have.
 func arrays(t *table, rows []program.Row) ([]any, error) {
+	args, err := columns(t, rows)
+	versions := make([]int64, len(rows))
+	for i, row := range rows {
+		versions[i] = row.Version + 1
+	}
+	return append(args, versions), err
+}
+
+// columns turns rows into one array for each column.
+func columns(t *table, rows []program.Row) ([]any, error) {
 	args := make([]any, 0, len(t.spec.Columns)+1)
 	for c, column := range t.spec.Columns {
 		var array any
@@ -135,11 +191,7 @@ func arrays(t *table, rows []program.Row) ([]any, error) {
 		}
 		args = append(args, array)
 	}
-	versions := make([]int64, len(rows))
-	for i, row := range rows {
-		versions[i] = row.Version + 1
-	}
-	return append(args, versions), nil
+	return args, nil
 }
 
 func gather[V any](rows []program.Row, c int) ([]*V, error) {
@@ -185,8 +237,7 @@ func (postgres) move(tx *transaction, moves []ledger.Movement) (ledger.Account, 
 	// The accounts come into being, then are locked in the order of their
 	// names, then changed: so the bounds are held against balances that nobody
 	// else can change meanwhile.
-	if _, err := tx.exec(`INSERT INTO accounts (account, posted, outgoing, incoming, minimum, maximum)
-SELECT a, 0, 0, 0, 0, 0 FROM unnest($1::text[]) WITH ORDINALITY AS v (a, n) ORDER BY n ON CONFLICT DO NOTHING`, names); err != nil {
+	if _, err := tx.exec(postgresOpen, names); err != nil {
 		return "", err
 	}
 	if _, err := tx.exec(`SELECT account FROM accounts WHERE account = ANY($1::text[]) ORDER BY account COLLATE "C" FOR UPDATE`, names); err != nil {
@@ -216,6 +267,43 @@ RETURNING t.account`, names, posted, out, in, low, high, frees)
 	return "", rows.Err()
 }
 
+const postgresOpen = `INSERT INTO accounts (account, posted, outgoing, incoming, minimum, maximum)
+SELECT a, 0, 0, 0, 0, 0 FROM unnest($1::text[]) WITH ORDINALITY AS v (a, n) ORDER BY n ON CONFLICT DO NOTHING`
+
+func (postgres) make(tx *transaction, accounts []string) error {
+	_, err := tx.exec(postgresOpen, accounts)
+	return err
+}
+
+func (postgres) among(values []string, each func(condition string, args []any) error) error {
+	if len(values) == 0 {
+		return nil
+	}
+	return each(" = ANY(?::text[])", []any{values})
+}
+
+func (postgres) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
+	rows, err := tx.query(`SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($1::text[]) ORDER BY account COLLATE "C" FOR UPDATE`, accounts)
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[ledger.Account]ledger.Balance, len(accounts))
+	err = scanBalances(rows, func(name string, b ledger.Balance) { held[ledger.Account(name)] = b })
+	return held, err
+}
+
+func (postgres) set(tx *transaction, moves []ledger.Movement) error {
+	names, posted, out, in := make([]string, len(moves)), make([]int64, len(moves)), make([]int64, len(moves)), make([]int64, len(moves))
+	low, high := make([]int64, len(moves)), make([]int64, len(moves))
+	for i, m := range moves {
+		names[i], posted[i], out[i], in[i], low[i], high[i] = string(m.Account), m.Posted, m.Out, m.In, m.Bounds.Min, m.Bounds.Max
+	}
+	_, err := tx.exec(`UPDATE accounts AS t SET posted = t.posted + v.p, outgoing = t.outgoing + v.o, incoming = t.incoming + v.i, minimum = v.lo, maximum = v.hi
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS v (a, p, o, i, lo, hi) WHERE t.account = v.a`,
+		names, posted, out, in, low, high)
+	return err
+}
+
 func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {
 	rows := make([]program.Row, len(keys))
 	for i, key := range keys {
@@ -227,7 +315,7 @@ func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, e
 		return nil, err
 	}
 	for i, c := range t.spec.Columns[:t.spec.Key] {
-		types = append(types, "$"+strconv.Itoa(i+1)+[...]string{program.Int: "::bigint[]", program.Text: "::text[]", program.Bytes: "::bytea[]"}[c.Kind])
+		types = append(types, arrayType(i+1, c.Kind))
 		names = append(names, c.Name)
 		args = append(args, all[i])
 	}
@@ -239,7 +327,7 @@ func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, e
 	return t.scan(found)
 }
 
-func (postgres) balances(r reader, accounts []string, each func(name string, b ledger.Balance)) error {
+func (postgres) balances(r querier, accounts []string, each func(name string, b ledger.Balance)) error {
 	rows, err := r.query("SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($1::text[])", accounts)
 	if err != nil {
 		return err

@@ -11,28 +11,32 @@ import (
 )
 
 // postings carries out the postings of a change, as ledger.Book does.
-func (tx *transaction) postings(now time.Time, all []ledger.Posting) error {
+func (tx *transaction) postings(at time.Time, all []ledger.Posting) error {
 	if len(all) == 0 {
 		return nil
 	}
-	if err := tx.expire(now); err != nil {
+	if err := tx.expire(); err != nil {
 		return err
 	}
 	for _, p := range all {
-		if err := tx.post(now, p); err != nil {
+		if err := tx.post(at, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (tx *transaction) post(now time.Time, p ledger.Posting) error {
+func (tx *transaction) post(at time.Time, p ledger.Posting) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
 	var expires any
 	if !p.Expires.IsZero() {
 		expires = p.Expires.UnixMicro()
+		now, err := tx.now()
+		if err != nil {
+			return err
+		}
 		if !now.Before(p.Expires) {
 			return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
 		}
@@ -43,7 +47,7 @@ func (tx *transaction) post(now time.Time, p ledger.Posting) error {
 	}
 	n, err := tx.exec(tx.store.dialect.sql(
 		"INSERT INTO postings (id, kind, of_id, expires, open, at, legs) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
-		p.ID, int64(p.Kind), p.Of, expires, open, now.UnixMicro(), ledger.FormatLegs(p.Legs))
+		p.ID, int64(p.Kind), p.Of, expires, open, at.UnixMicro(), ledger.FormatLegs(p.Legs))
 	if err != nil {
 		return err
 	}
@@ -83,9 +87,15 @@ func (tx *transaction) repeated(p ledger.Posting) error {
 	return nil
 }
 
-// resolve closes the pending posting that a Post or Void names.
+// resolve closes the pending posting that a Post or Void names, if it has not
+// expired by the time that its row is locked.
 func (tx *transaction) resolve(p ledger.Posting) ([]ledger.Leg, error) {
-	n, err := tx.exec(tx.store.dialect.sql("UPDATE postings SET open = 0 WHERE id = ? AND open = 1"), p.Of)
+	now, args := tx.store.clockSQL()
+	return tx.close(p, " AND (expires IS NULL OR expires > "+now+")", args...)
+}
+
+func (tx *transaction) close(p ledger.Posting, only string, args ...any) ([]ledger.Leg, error) {
+	n, err := tx.exec(tx.store.dialect.sql("UPDATE postings SET open = 0 WHERE id = ? AND open = 1"+only), append([]any{p.Of}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +110,15 @@ func (tx *transaction) resolve(p ledger.Posting) ([]ledger.Leg, error) {
 	return ledger.ParseLegs(legs)
 }
 
-func (tx *transaction) expire(now time.Time) error {
-	rows, err := tx.query(tx.store.dialect.sql("SELECT id FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= ? ORDER BY id"), now.UnixMicro())
+// expired asks for the pending postings that have expired and were not closed yet.
+func (s *Store) expired(columns string) (string, []any) {
+	now, args := s.clockSQL()
+	return s.dialect.sql("SELECT " + columns + " FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= " + now + " ORDER BY id"), args
+}
+
+func (tx *transaction) expire() error {
+	query, args := tx.store.expired("id")
+	rows, err := tx.query(query, args...)
 	if err != nil {
 		return err
 	}
@@ -118,7 +135,7 @@ func (tx *transaction) expire(now time.Time) error {
 	}
 	for _, id := range ids {
 		void := ledger.Posting{ID: id + "/expired", Kind: ledger.Void, Of: id}
-		legs, err := tx.resolve(void)
+		legs, err := tx.close(void, "")
 		var resolved *ledger.ResolvedError
 		if errors.As(err, &resolved) {
 			continue // another process was first

@@ -150,7 +150,7 @@ func pageQuery(t *table, index []string, scan program.Scan) (string, []any, erro
 	if scan.Limit < 1 || len(scan.Equal) > len(index) || scan.Below != nil && len(scan.Equal) == len(index) {
 		return "", nil, fault("its limit or its values do not fit the index")
 	}
-	if scan.After != nil && len(scan.After) != len(index) {
+	if scan.After != nil && len(scan.After) != len(index) || scan.Through != nil && len(scan.Through) != len(index) {
 		return "", nil, fault("the cursor is of another index")
 	}
 	var where []string
@@ -176,11 +176,19 @@ func pageQuery(t *table, index []string, scan program.Scan) (string, []any, erro
 		where = append(where, fmt.Sprintf("(%s) > (?%s)", strings.Join(rest, ", "), strings.Repeat(", ?", len(rest)-1)))
 		args = append(args, scan.After[len(scan.Equal):]...)
 	}
+	if scan.Through != nil && len(rest) > 0 {
+		where = append(where, fmt.Sprintf("(%s) <= (?%s)", strings.Join(rest, ", "), strings.Repeat(", ?", len(rest)-1)))
+		args = append(args, scan.Through[len(scan.Equal):]...)
+	}
 	query := fmt.Sprintf("SELECT %s, version FROM %s", t.columns, t.spec.Name)
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
-	return query + fmt.Sprintf(" ORDER BY %s LIMIT %d", strings.Join(index, ", "), scan.Limit), args, nil
+	query += fmt.Sprintf(" ORDER BY %s LIMIT %d", strings.Join(index, ", "), scan.Limit)
+	if scan.Skip > 0 {
+		query += fmt.Sprintf(" OFFSET %d", scan.Skip)
+	}
+	return query, args, nil
 }
 
 // scan reads all rows and closes them.
@@ -260,13 +268,45 @@ func (s *Store) Balances(ctx context.Context, accounts ...ledger.Account) ([]led
 		return balances, nil
 	}
 	err := s.read(ctx, func(r reader) error {
-		return s.dialect.balances(r, names, func(name string, b ledger.Balance) {
+		if err := s.dialect.balances(r, names, func(name string, b ledger.Balance) {
 			for _, i := range places[name] {
 				balances[i] = b
+			}
+		}); err != nil {
+			return err
+		}
+		return s.withoutExpired(r, func(m ledger.Movement) {
+			for _, i := range places[string(m.Account)] {
+				balances[i], _ = m.On(balances[i])
 			}
 		})
 	})
 	return balances, err
+}
+
+// withoutExpired gives the movements that the next change will make: what has expired
+// holds nothing, whether or not somebody has written since.
+func (s *Store) withoutExpired(r reader, each func(ledger.Movement)) error {
+	query, args := s.expired("legs")
+	rows, err := r.again(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		legs, err := ledger.ParseLegs(data)
+		if err != nil {
+			return err
+		}
+		for _, m := range (ledger.Posting{Kind: ledger.Void}).Movements(legs) {
+			each(m)
+		}
+	}
+	return rows.Err()
 }
 
 func scanBalances(rows *sql.Rows, each func(name string, b ledger.Balance)) error {

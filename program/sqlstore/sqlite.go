@@ -27,12 +27,14 @@ func (sqlite) writerSetup() []string {
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		"PRAGMA foreign_keys = ON",
+		"PRAGMA secure_delete = ON", // what is erased is overwritten
 		"PRAGMA cache_size = -131072",
 		"PRAGMA wal_autocheckpoint = 20000",
 	}
 }
 
 func (sqlite) begin() string      { return "BEGIN IMMEDIATE" }
+func (sqlite) clock() string      { return "CAST(unixepoch('subsec') * 1000000 AS INTEGER)" }
 func (sqlite) beginRead() string  { return "BEGIN" }
 func (sqlite) lockSchema() string { return "" }
 func (sqlite) keep() string       { return "" } // the writer is alone
@@ -42,6 +44,9 @@ func (sqlite) hasTable() string {
 }
 
 func (d sqlite) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+	if rows[0].Gone {
+		return d.remove(tx, t, rows)
+	}
 	args := make([]any, 0, len(t.spec.Columns)+1)
 	for i := range rows {
 		row, query := &rows[i], t.insert
@@ -64,7 +69,81 @@ func (d sqlite) write(tx *transaction, t *table, rows []program.Row) (int, error
 	return -1, nil
 }
 
+func (sqlite) remove(tx *transaction, t *table, rows []program.Row) (int, error) {
+	query := "DELETE FROM " + t.spec.Name + " WHERE "
+	for _, c := range t.spec.Columns[:t.spec.Key] {
+		query += c.Name + " = ? AND "
+	}
+	query += "version = ?"
+	for i := range rows {
+		args := append(slices.Clone(rows[i].Values[:t.spec.Key]), rows[i].Version)
+		if n, err := tx.exec(query, args...); err != nil || n != 1 {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
+// atOnce is how many rows one statement of SQLite inserts.
+const atOnce = 16
+
+func (sqlite) insert(tx *transaction, t *table, rows []program.Row) (int64, error) {
+	one := "(?" + strings.Repeat(", ?", len(t.spec.Columns)-1) + ")"
+	start := "INSERT INTO " + t.spec.Name + " (" + t.columns + ") VALUES " + one
+	var all int64
+	args := make([]any, 0, atOnce*len(t.spec.Columns))
+	for len(rows) > 0 {
+		n := 1
+		if len(rows) >= atOnce {
+			n = atOnce
+		}
+		args = args[:0]
+		for _, row := range rows[:n] {
+			args = append(args, row.Values...)
+		}
+		done, err := tx.exec(start+strings.Repeat(", "+one, n-1)+" ON CONFLICT DO NOTHING", args...)
+		if err != nil {
+			return 0, err
+		}
+		all, rows = all+done, rows[n:]
+	}
+	return all, nil
+}
+
+// hold needs no lock: the writer is alone.
+func (d sqlite) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
+	held := make(map[ledger.Account]ledger.Balance, len(accounts))
+	err := d.balances(tx, accounts, func(name string, b ledger.Balance) { held[ledger.Account(name)] = b })
+	return held, err
+}
+
+func (sqlite) make(*transaction, []string) error { return nil } // set makes them
+
+func (sqlite) among(values []string, each func(condition string, args []any) error) error {
+	for part := range slices.Chunk(values, together) {
+		args := make([]any, len(part))
+		for i, v := range part {
+			args[i] = v
+		}
+		if err := each(" IN (?"+strings.Repeat(", ?", len(part)-1)+")", args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sqlite) set(tx *transaction, moves []ledger.Movement) error {
+	for _, m := range moves {
+		if _, err := tx.exec(sqliteSet, m.Posted, m.Out, m.In, m.Bounds.Min, m.Bounds.Max, string(m.Account)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 const (
+	sqliteSet = `INSERT INTO accounts (posted, outgoing, incoming, minimum, maximum, account) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (account) DO UPDATE SET posted = posted + ?1, outgoing = outgoing + ?2, incoming = incoming + ?3, minimum = ?4, maximum = ?5`
 	sqliteMove = `UPDATE accounts SET posted = posted + ?1, outgoing = outgoing + ?2, incoming = incoming + ?3, minimum = ?4, maximum = ?5
 WHERE account = ?6 AND (?7 OR (posted + ?1 - outgoing - ?2 >= ?4 AND posted + ?1 + incoming + ?3 <= ?5))`
 	sqliteOpen = `INSERT INTO accounts (posted, outgoing, incoming, minimum, maximum, account) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -134,7 +213,7 @@ func (t *table) selectMany(n int) string {
 		strings.Join(columns, ", "), strings.Repeat(one+", ", n-1), one, t.spec.Name, strings.Join(on, " AND "))
 }
 
-func (sqlite) balances(r reader, accounts []string, each func(name string, b ledger.Balance)) error {
+func (sqlite) balances(r querier, accounts []string, each func(name string, b ledger.Balance)) error {
 	for part := range slices.Chunk(accounts, together) {
 		args := make([]any, len(part))
 		for i, a := range part {

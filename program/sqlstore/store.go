@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 )
@@ -27,12 +28,20 @@ type Store struct {
 	db      *sql.DB
 	dialect dialect
 	tables  []table
+	clock   func() time.Time // nil: the database's
 
 	writing sync.Mutex // SQLite has one writer; waiting here is cheaper than there
 	writer  *sql.Conn  // SQLite only: kept, with its statements
 	ready   map[string]*sql.Stmt
 
 	reading chan *readConn // a place for each reader; nil where no connection is open
+}
+
+// Options are what a store may be given beyond what it needs.
+type Options struct {
+	// Clock tells the store's time; nil means the database's own clock, which is one
+	// for all processes. Tests and simulations give one that they move.
+	Clock func() time.Time
 }
 
 // Open prepares the database for use: it brings the schema up to date, safely
@@ -45,11 +54,14 @@ type Store struct {
 //
 // The store keeps up to five connections: one that writes, on SQLite, and four
 // that read. It refuses a db that allows fewer.
-func Open(ctx context.Context, db *sql.DB, database Database) (*Store, error) {
+func Open(ctx context.Context, db *sql.DB, database Database, options *Options) (*Store, error) {
 	if n := db.Stats().MaxOpenConnections; n > 0 && n < readers+1 {
 		return nil, fmt.Errorf("sqlstore: the database allows %d connections, the store needs %d", n, readers+1)
 	}
-	s := &Store{db: db, ready: map[string]*sql.Stmt{}, reading: make(chan *readConn, readers)}
+	if options == nil {
+		options = &Options{}
+	}
+	s := &Store{db: db, clock: options.Clock, ready: map[string]*sql.Stmt{}, reading: make(chan *readConn, readers)}
 	for range readers {
 		s.reading <- nil
 	}
@@ -102,8 +114,30 @@ func (s *Store) dropWriter() error {
 }
 
 // transaction runs work in one durable transaction. On SQLite it begins as a
-// writer, so that it cannot fail half way for want of the lock.
+// writer, so that it cannot fail half way for want of the lock. A transaction that
+// the database broke off in favour of another is run again: nothing of it was kept.
 func (s *Store) transaction(ctx context.Context, work func(*transaction) error) error {
+	err := s.transact(ctx, work)
+	for range givenWay {
+		if !brokenOff(err) {
+			break
+		}
+		err = s.transact(ctx, work)
+	}
+	return err
+}
+
+// givenWay is how often one transaction gives way to others.
+const givenWay = 20
+
+// brokenOff reports whether a database says that it has undone a transaction
+// because of another: a serialization failure (40001) or a deadlock (40P01).
+func brokenOff(err error) bool {
+	var coded interface{ SQLState() string }
+	return errors.As(err, &coded) && (coded.SQLState() == "40001" || coded.SQLState() == "40P01")
+}
+
+func (s *Store) transact(ctx context.Context, work func(*transaction) error) error {
 	// A transaction that began is finished: a cancelled context stops the
 	// next one, not this one.
 	if err := ctx.Err(); err != nil {
@@ -215,11 +249,37 @@ func (tx *transaction) result(query string, args []any) (sql.Result, error) {
 }
 
 func (tx *transaction) query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := tx.conn.QueryContext(tx.ctx, query, args...)
+	rows, err := tx.rowsOf(query, args)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %s: %w", firstWords(query), err)
 	}
 	return rows, nil
+}
+
+func (tx *transaction) rowsOf(query string, args []any) (*sql.Rows, error) {
+	if !tx.prepare {
+		return tx.conn.QueryContext(tx.ctx, query, args...)
+	}
+	stmt, err := tx.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(tx.ctx, args...)
+}
+
+func (tx *transaction) again(query string, args ...any) (*sql.Rows, error) {
+	return tx.query(query, args...)
+}
+
+// row asks for one row. The query has ? for its values.
+func (tx *transaction) row(query string, args ...any) *sql.Row {
+	query = tx.store.dialect.sql(query)
+	if tx.prepare {
+		if stmt, err := tx.statement(query); err == nil {
+			return stmt.QueryRowContext(tx.ctx, args...)
+		}
+	}
+	return tx.conn.QueryRowContext(tx.ctx, query, args...)
 }
 
 func (tx *transaction) statement(query string) (*sql.Stmt, error) {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,16 +26,58 @@ type dialect interface {
 	// lockSchema keeps other processes from migrating until the commit.
 	lockSchema() string
 	hasTable() string
+	// clock is the database's time in microseconds since 1970, as an expression.
+	clock() string
 	// write inserts rows (those with version 0) or updates them, all of one
 	// kind. It returns the position of the first row that could not be
 	// written, or -1.
 	write(tx *transaction, t *table, rows []program.Row) (int, error)
+	// insert writes rows without a version and returns how many were new.
+	insert(tx *transaction, t *table, rows []program.Row) (int64, error)
+	// remove deletes rows of one table, and returns the position of the first that did not
+	// have its version, or -1.
+	remove(tx *transaction, t *table, rows []program.Row) (int, error)
+	// among calls each with a condition that a column is one of the values, and its
+	// arguments: all at once, or some at a time.
+	among(values []string, each func(condition string, args []any) error) error
+	// hold locks the accounts that exist until the commit, and returns their balances.
+	hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error)
+	// make lets accounts come into being that do not exist.
+	make(tx *transaction, accounts []string) error
+	// set carries out movements on accounts that are held, which allow them.
+	set(tx *transaction, moves []ledger.Movement) error
 	// move carries out movements and returns the account that refused.
 	move(tx *transaction, moves []ledger.Movement) (ledger.Account, error)
 	// find reads the rows with the given keys.
 	find(r reader, t *table, keys []program.Key) ([]program.Row, error)
 	// balances reads accounts, each named once; unused ones are left out.
-	balances(r reader, accounts []string, each func(name string, b ledger.Balance)) error
+	balances(r querier, accounts []string, each func(name string, b ledger.Balance)) error
+}
+
+// Tables that no Change names.
+var (
+	commandsTable = bare("commands", program.Column{Name: "command", Kind: program.Text}, program.Column{Name: "fingerprint", Kind: program.Bytes},
+		program.Column{Name: "answer", Kind: program.Bytes})
+	postingsTable = bare("postings", program.Column{Name: "id", Kind: program.Text}, program.Column{Name: "kind", Kind: program.Int},
+		program.Column{Name: "of_id", Kind: program.Text}, program.Column{Name: "expires", Kind: program.Int}, program.Column{Name: "open", Kind: program.Int},
+		program.Column{Name: "at", Kind: program.Int}, program.Column{Name: "legs", Kind: program.Bytes})
+	journalTable = bare("journal", program.Column{Name: "seq", Kind: program.Int}, program.Column{Name: "at", Kind: program.Int},
+		program.Column{Name: "actor", Kind: program.Text}, program.Column{Name: "kind", Kind: program.Text}, program.Column{Name: "data", Kind: program.Bytes})
+)
+
+func bare(name string, columns ...program.Column) table {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return table{spec: program.TableSpec{Name: name, Columns: columns}, columns: strings.Join(names, ", ")}
+}
+
+// querier asks questions: a reader, or a transaction.
+type querier interface {
+	query(text string, args ...any) (*sql.Rows, error)
+	// again asks what is asked over and over.
+	again(text string, args ...any) (*sql.Rows, error)
 }
 
 // table is a table's statements.

@@ -22,15 +22,16 @@ import (
 	"github.com/gelombang/gelombang/program/sqlstore"
 )
 
-// OpenSQLite opens an empty SQLite store in a file of the test's own.
-func OpenSQLite(t testing.TB) (*sqlstore.Store, *sql.DB) {
+// OpenSQLite opens an empty SQLite store in a file of the test's own. The clock is the
+// store's; nil means the database's own.
+func OpenSQLite(t testing.TB, clock func() time.Time) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
-	return open(t, "sqlite", filepath.Join(t.TempDir(), "test.db"), sqlstore.SQLite)
+	return open(t, "sqlite", filepath.Join(t.TempDir(), "test.db"), sqlstore.SQLite, clock)
 }
 
 // OpenPostgreSQL opens an empty PostgreSQL store in a schema of the test's own,
-// on the given server.
-func OpenPostgreSQL(t testing.TB, server string) (*sqlstore.Store, *sql.DB) {
+// on the given server. The clock is the store's; nil means the server's.
+func OpenPostgreSQL(t testing.TB, server string, clock func() time.Time) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	admin, err := sql.Open("pgx", server)
 	if err != nil {
@@ -56,18 +57,18 @@ func OpenPostgreSQL(t testing.TB, server string) (*sqlstore.Store, *sql.DB) {
 	if strings.Contains(server, "?") {
 		separator = "&"
 	}
-	return open(t, "pgx", server+separator+"search_path="+schema, sqlstore.PostgreSQL)
+	return open(t, "pgx", server+separator+"search_path="+schema, sqlstore.PostgreSQL, clock)
 }
 
 var schemas atomic.Int64
 
-func open(t testing.TB, driver, source string, database sqlstore.Database) (*sqlstore.Store, *sql.DB) {
+func open(t testing.TB, driver, source string, database sqlstore.Database, clock func() time.Time) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	db, err := sql.Open(driver, source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), db, database)
+	store, err := sqlstore.Open(t.Context(), db, database, &sqlstore.Options{Clock: clock})
 	if err != nil {
 		db.Close()
 		t.Fatal(err)

@@ -17,11 +17,11 @@ import (
 // both runs a test on a fresh database of each kind.
 func both(t *testing.T, run func(t *testing.T, store *sqlstore.Store, db *sql.DB, kind sqlstore.Database)) {
 	t.Run("SQLite", func(t *testing.T) {
-		store, db := dbtest.OpenSQLite(t)
+		store, db := dbtest.OpenSQLite(t, nil)
 		run(t, store, db, sqlstore.SQLite)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		store, db := dbtest.OpenPostgreSQL(t, postgres(t))
+		store, db := dbtest.OpenPostgreSQL(t, postgres(t), nil)
 		run(t, store, db, sqlstore.PostgreSQL)
 	})
 }
@@ -52,7 +52,7 @@ func TestAnOlderReleaseIsRefused(t *testing.T) {
 	both(t, func(t *testing.T, _ *sqlstore.Store, db *sql.DB, kind sqlstore.Database) {
 		_, err := db.Exec("UPDATE gelombang_schema SET version = 99")
 		require.NoError(t, err)
-		_, err = sqlstore.Open(t.Context(), db, kind)
+		_, err = sqlstore.Open(t.Context(), db, kind, nil)
 		var tooNew *sqlstore.TooNewError
 		require.ErrorAs(t, err, &tooNew)
 		require.Equal(t, 99, tooNew.Found)
@@ -80,7 +80,7 @@ func startTogether(t *testing.T, path string) {
 				return
 			}
 			defer db.Close()
-			store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite)
+			store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite, nil)
 			if err == nil {
 				err = store.Close()
 			}
@@ -118,11 +118,11 @@ func TestAnUnusableDatabaseIsSaidPlainly(t *testing.T) {
 	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "no", "folder", "x.db"))
 	require.NoError(t, err)
 	defer db.Close()
-	_, err = sqlstore.Open(t.Context(), db, sqlstore.SQLite)
+	_, err = sqlstore.Open(t.Context(), db, sqlstore.SQLite, nil)
 	require.Error(t, err)
 	db.SetMaxOpenConns(2)
-	_, err = sqlstore.Open(t.Context(), db, sqlstore.SQLite)
+	_, err = sqlstore.Open(t.Context(), db, sqlstore.SQLite, nil)
 	require.ErrorContains(t, err, fmt.Sprint(2))
-	_, err = sqlstore.Open(t.Context(), db, 9)
+	_, err = sqlstore.Open(t.Context(), db, 9, nil)
 	require.Error(t, err)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/programtest"
@@ -45,16 +46,16 @@ func postgres(t testing.TB) string {
 }
 
 func TestSQLite(t *testing.T) {
-	programtest.TestStore(t, func(t *testing.T) program.Store {
-		store, _ := dbtest.OpenSQLite(t)
+	programtest.TestStore(t, func(t *testing.T, clock func() time.Time) program.Store {
+		store, _ := dbtest.OpenSQLite(t, clock)
 		return store
 	})
 }
 
 func TestPostgreSQL(t *testing.T) {
 	url := postgres(t)
-	programtest.TestStore(t, func(t *testing.T) program.Store {
-		store, _ := dbtest.OpenPostgreSQL(t, url)
+	programtest.TestStore(t, func(t *testing.T, clock func() time.Time) program.Store {
+		store, _ := dbtest.OpenPostgreSQL(t, url, clock)
 		return store
 	})
 }

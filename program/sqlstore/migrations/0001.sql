@@ -20,10 +20,12 @@ CREATE TABLE applicants (
   version    {int} NOT NULL CHECK (version > 0),
   CHECK ((sealed IS NULL) = (state = 'erased'))
 ) {keyed};
+CREATE INDEX applicants_household ON applicants (household, applicant) WHERE household IS NOT NULL;
 
 CREATE TABLE person_keys (
   applicant {bytes} NOT NULL PRIMARY KEY REFERENCES applicants,
-  wrapped   {bytes},
+  wrapped   {bytes} NOT NULL,
+  under     TEXT NOT NULL,
   version   {int} NOT NULL CHECK (version > 0)
 ) {keyed};
 
@@ -31,6 +33,7 @@ CREATE TABLE blind_index (
   kind    TEXT NOT NULL,
   digest  {bytes} NOT NULL,
   owner   {bytes} NOT NULL,
+  under   TEXT NOT NULL,
   version {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (kind, digest)
 ) {keyed};
@@ -137,13 +140,16 @@ CREATE TABLE statements (
 
 CREATE TABLE jobs (
   job     TEXT NOT NULL,
-  part    {int} NOT NULL,
-  state   TEXT NOT NULL CHECK (state IN ('running','paused','done')),
+  part    {int} NOT NULL CHECK (part >= 0),
+  state   TEXT NOT NULL CHECK (state IN ('running','paused','stopped','done')),
+  owner   TEXT CHECK (owner IS NULL OR part > 0),
   cursor  {bytes},
+  until   {bytes},
   counts  {bytes} NOT NULL,
   mark    {bytes} NOT NULL,
   version {int} NOT NULL CHECK (version > 0),
-  PRIMARY KEY (job, part)
+  PRIMARY KEY (job, part),
+  CHECK (part = 0 OR state IN ('running','done'))
 ) {keyed};
 
 CREATE TABLE accounts (
@@ -166,6 +172,60 @@ CREATE TABLE postings (
   version {int} NOT NULL DEFAULT 1 CHECK (version = 1)
 ) {keyed};
 CREATE INDEX postings_expiring ON postings (expires) WHERE open = 1 AND expires IS NOT NULL;
+
+CREATE TABLE bars (
+  mark    {bytes} NOT NULL PRIMARY KEY,
+  name    TEXT NOT NULL,
+  until   {int},
+  basis   TEXT NOT NULL,
+  version {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+CREATE TABLE decisions (
+  wave       {int} NOT NULL,
+  applicant  {bytes} NOT NULL,
+  stage      TEXT NOT NULL,
+  number     {int} NOT NULL,
+  at         {int} NOT NULL,
+  record     {bytes} NOT NULL,
+  sealed     {bytes} NOT NULL,
+  commitment {bytes} NOT NULL,
+  version    {int} NOT NULL CHECK (version = 1),
+  PRIMARY KEY (wave, applicant, stage, number),
+  FOREIGN KEY (wave, applicant) REFERENCES applications
+) {keyed};
+
+CREATE TABLE amendments (
+  applicant {bytes} NOT NULL REFERENCES applicants,
+  number    {int} NOT NULL CHECK (number > 0),
+  at        {int} NOT NULL,
+  actor     TEXT NOT NULL,
+  reason    TEXT NOT NULL,
+  fields    TEXT NOT NULL,
+  sealed    {bytes} NOT NULL,
+  version   {int} NOT NULL CHECK (version = 1),
+  PRIMARY KEY (applicant, number)
+) {keyed};
+
+CREATE TABLE appeals (
+  wave      {int} NOT NULL,
+  applicant {bytes} NOT NULL,
+  number    {int} NOT NULL CHECK (number > 0),
+  state     TEXT NOT NULL CHECK (state IN ('filed','upheld','dismissed','withdrawn')),
+  filed     {int} NOT NULL,
+  due       {int},
+  against   TEXT NOT NULL,
+  sealed    {bytes} NOT NULL,
+  decided   {int},
+  actor     TEXT,
+  reason    TEXT,
+  version   {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (wave, applicant, number),
+  FOREIGN KEY (wave, applicant) REFERENCES applications,
+  CHECK ((due IS NOT NULL) = (state = 'filed')),
+  CHECK ((decided IS NULL) = (state = 'filed'))
+) {keyed};
+CREATE INDEX appeals_due ON appeals (due, wave, applicant, number) WHERE due IS NOT NULL;
 
 CREATE TABLE commands (
   command     TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,459 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/ledger"
+)
+
+// This file carries out many small changes with a few statements, whatever their
+// number: that is what makes commands that share a transaction cheap. What the
+// accounts allow is decided in memory, in the order of the changes, on balances that
+// are locked; rows are written table by table.
+
+// group is a set of changes that is carried out together.
+type group struct {
+	tx       *transaction
+	now      time.Time // zero if there are no postings
+	changes  []program.Change
+	outcomes []program.Outcome
+
+	answers  map[string]program.Outcome // by key, with the fingerprint in prints
+	prints   map[string][]byte
+	balances map[ledger.Account]ledger.Balance
+	before   map[ledger.Account]ledger.Balance
+	bounds   map[ledger.Account]ledger.Bounds
+	known    map[string]*knownPosting
+	writes   []int // positions of the changes that are written
+
+	hasRows, hasPostings bool
+	remade               bool // accounts came into being since they were held
+
+	moves    []ledger.Movement // of those, in order
+	resolved []string
+	made     []program.Row // postings
+}
+
+type knownPosting struct {
+	ledger.Posting
+	open bool
+}
+
+// errMisfit says that a row is not what a change of a group expects, or that an account
+// changed meanwhile. Nothing was written; each change is then carried out by itself.
+var errMisfit = errors.New("sqlstore: a group does not fit")
+
+// together carries out changes as a group.
+func (s *Store) together(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	var outcomes []program.Outcome
+	err := s.transaction(ctx, func(tx *transaction) error {
+		g := &group{tx: tx, changes: changes, outcomes: make([]program.Outcome, len(changes))}
+		outcomes = g.outcomes
+		if err := g.read(); err != nil {
+			return err
+		}
+		for i := range changes {
+			if g.decide(i) {
+				g.writes = append(g.writes, i)
+			}
+		}
+		return g.write()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// read reads all that decides about the changes.
+func (g *group) read() (err error) {
+	var keys, ids []string
+	accounts := map[string]bool{}
+	for i := range g.changes {
+		c := &g.changes[i]
+		if c.Key != "" {
+			keys = append(keys, c.Key)
+		}
+		g.hasRows = g.hasRows || len(c.Rows) > 0
+		for _, p := range c.Postings {
+			g.hasPostings = true
+			if p.Of != "" { // others are new, or do not fit
+				ids = append(ids, p.ID, p.Of)
+			}
+			for _, leg := range p.Legs {
+				accounts[string(leg.Account)] = true
+			}
+		}
+	}
+	if err := g.readAnswers(keys); err != nil || !g.hasPostings {
+		return err
+	}
+	if err := g.expire(); err != nil {
+		return err
+	}
+	if err := g.readPostings(ids); err != nil {
+		return err
+	}
+	for _, p := range g.known {
+		for _, leg := range p.Legs {
+			accounts[string(leg.Account)] = true
+		}
+	}
+	g.bounds = map[ledger.Account]ledger.Bounds{}
+	names := slices.Sorted(maps.Keys(accounts))
+	if !g.hasRows { // nothing is written before the accounts: they can be held at once
+		if g.before, err = g.tx.store.dialect.hold(g.tx, names); err == nil && len(g.before) < len(names) {
+			err = g.tx.store.dialect.make(g.tx, names)
+			g.remade = true
+		}
+		g.balances = maps.Clone(g.before)
+		return err
+	}
+	g.before = make(map[ledger.Account]ledger.Balance, len(accounts))
+	err = g.tx.store.dialect.balances(g.tx, names, func(name string, b ledger.Balance) { g.before[ledger.Account(name)] = b })
+	g.balances = maps.Clone(g.before)
+	return err
+}
+
+// expire gives up what has expired, and takes the store's time.
+func (g *group) expire() error {
+	now, args := g.tx.store.clockSQL()
+	var micros, expired int64
+	if err := g.tx.row("SELECT "+now+", (SELECT count(*) FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= "+now+")",
+		slices.Concat(args, args)...).Scan(&micros, &expired); err != nil {
+		return fmt.Errorf("sqlstore: clock: %w", err)
+	}
+	g.now = time.UnixMicro(micros).UTC()
+	if expired == 0 {
+		return nil
+	}
+	return g.tx.expire()
+}
+
+func (g *group) readAnswers(keys []string) error {
+	g.answers, g.prints = map[string]program.Outcome{}, map[string][]byte{}
+	return g.tx.list("SELECT command, fingerprint, answer FROM commands WHERE command", keys, func(rows *sql.Rows) error {
+		var key string
+		var print, answer []byte
+		err := rows.Scan(&key, &print, &answer)
+		g.answers[key], g.prints[key] = program.Outcome{Replayed: true, Answer: answer}, print
+		return err
+	})
+}
+
+func (g *group) readPostings(ids []string) error {
+	g.known = map[string]*knownPosting{}
+	return g.tx.list("SELECT id, kind, of_id, expires, open, legs FROM postings WHERE id", ids, func(rows *sql.Rows) error {
+		var p knownPosting
+		var kind, open int64
+		var expires sql.NullInt64
+		var legs []byte
+		if err := rows.Scan(&p.ID, &kind, &p.Of, &expires, &open, &legs); err != nil {
+			return err
+		}
+		p.Kind, p.open = ledger.Kind(kind), open == 1
+		if expires.Valid {
+			p.Expires = time.UnixMicro(expires.Int64)
+		}
+		var err error
+		p.Legs, err = ledger.ParseLegs(legs)
+		g.known[p.ID] = &p
+		return err
+	})
+}
+
+// decide says whether change i is written; otherwise it has its outcome.
+func (g *group) decide(i int) bool {
+	c := &g.changes[i]
+	if c.Key != "" {
+		if before, ok := g.answers[c.Key]; ok {
+			if !bytes.Equal(g.prints[c.Key], c.Fingerprint) {
+				before = program.Outcome{Refusal: &program.KeyConflictError{Key: c.Key}}
+			}
+			g.outcomes[i] = before
+			return false
+		}
+	}
+	if err := g.post(c); err != nil {
+		g.outcomes[i] = program.Outcome{Refusal: err}
+		return false
+	}
+	g.outcomes[i] = program.Outcome{Answer: c.Answer}
+	if c.Key != "" {
+		g.answers[c.Key], g.prints[c.Key] = program.Outcome{Replayed: true, Answer: c.Answer}, c.Fingerprint
+	}
+	return true
+}
+
+// post carries out the postings of a change in memory, all of them or none.
+func (g *group) post(c *program.Change) error {
+	if len(c.Postings) == 0 {
+		return nil
+	}
+	trial := &trial{group: g, balances: map[ledger.Account]ledger.Balance{}, bounds: map[ledger.Account]ledger.Bounds{}, known: map[string]*knownPosting{}}
+	for _, p := range c.Postings {
+		if err := trial.post(c.At, p); err != nil {
+			return err
+		}
+	}
+	maps.Copy(g.balances, trial.balances)
+	maps.Copy(g.bounds, trial.bounds)
+	maps.Copy(g.known, trial.known)
+	g.moves, g.resolved, g.made = append(g.moves, trial.moves...), append(g.resolved, trial.resolved...), append(g.made, trial.made...)
+	return nil
+}
+
+// trial is what one change would do.
+type trial struct {
+	*group
+	balances map[ledger.Account]ledger.Balance
+	bounds   map[ledger.Account]ledger.Bounds
+	known    map[string]*knownPosting
+	moves    []ledger.Movement
+	resolved []string
+	made     []program.Row
+}
+
+func (t *trial) find(id string) *knownPosting {
+	if p := t.known[id]; p != nil {
+		return p
+	}
+	return t.group.known[id]
+}
+
+func (t *trial) post(at time.Time, p ledger.Posting) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	var expires any
+	if !p.Expires.IsZero() {
+		expires = p.Expires.UnixMicro()
+	}
+	if before := t.find(p.ID); before != nil {
+		if !before.Equal(p) {
+			return &ledger.ConflictError{ID: p.ID}
+		}
+		return nil
+	}
+	if expires != nil && !t.now.Before(p.Expires) {
+		return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
+	}
+	var pending []ledger.Leg
+	if p.Kind == ledger.Post || p.Kind == ledger.Void {
+		of := t.find(p.Of)
+		if of == nil || !of.open || !of.Expires.IsZero() && !t.now.Before(of.Expires) {
+			return &ledger.ResolvedError{ID: p.ID, Of: p.Of}
+		}
+		closed := *of
+		closed.open = false
+		t.known[p.Of], pending = &closed, of.Legs
+		t.resolved = append(t.resolved, p.Of)
+	}
+	for _, m := range p.Movements(pending) {
+		b, moved := t.balances[m.Account]
+		if !moved {
+			b = t.group.balances[m.Account]
+		}
+		next, ok := m.On(b)
+		if !ok {
+			return &ledger.BoundError{Posting: p.ID, Account: m.Account}
+		}
+		t.balances[m.Account], t.bounds[m.Account] = next, m.Bounds
+		t.moves = append(t.moves, m)
+	}
+	t.known[p.ID] = &knownPosting{p, p.Kind == ledger.Pending}
+	open := int64(0)
+	if p.Kind == ledger.Pending {
+		open = 1
+	}
+	t.made = append(t.made, program.Row{Values: []any{p.ID, int64(p.Kind), p.Of, expires, open, at.UnixMicro(), ledger.FormatLegs(p.Legs)}})
+	return nil
+}
+
+// write writes the changes that are carried out, and the journal.
+func (g *group) write() error {
+	for _, step := range []func() (bool, error){g.commands, g.expected, g.rows, g.postings, g.accounts} {
+		fits, err := step()
+		if err != nil {
+			return err
+		}
+		if !fits {
+			return errMisfit
+		}
+	}
+	var entries []*program.Entry
+	for _, i := range g.writes {
+		if e := g.changes[i].Entry; e != nil {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) == 0 && !g.now.IsZero() {
+		return program.CheckClock(g.changes, g.now)
+	}
+	return g.tx.finish(g.changes, entries)
+}
+
+func (g *group) commands() (bool, error) {
+	var rows []program.Row
+	for _, i := range g.writes {
+		if c := &g.changes[i]; c.Key != "" {
+			rows = append(rows, program.Row{Values: []any{c.Key, notNil(c.Fingerprint), bytesOrNil(c.Answer)}})
+		}
+	}
+	return g.insert(&commandsTable, rows)
+}
+
+func (g *group) insert(t *table, rows []program.Row) (bool, error) {
+	if len(rows) == 0 {
+		return true, nil
+	}
+	n, err := g.tx.store.dialect.insert(g.tx, t, rows)
+	return n == int64(len(rows)), err
+}
+
+func bytesOrNil(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
+}
+
+// expected holds each row that several changes expect once.
+func (g *group) expected() (bool, error) {
+	var all []program.Expected
+	for _, i := range g.writes {
+		for _, x := range g.changes[i].Expect {
+			if !slices.ContainsFunc(all, func(y program.Expected) bool { return sameRow(x.Key, y.Key) && x.Version == y.Version }) {
+				all = append(all, x)
+			}
+		}
+	}
+	return fitted(g.tx.expect(all))
+}
+
+func sameRow(a, b program.Key) bool {
+	return a.Table == b.Table && slices.EqualFunc(a.Values, b.Values, func(x, y any) bool {
+		p, ok := x.([]byte)
+		q, also := y.([]byte)
+		return ok && also && bytes.Equal(p, q) || !ok && !also && x == y
+	})
+}
+
+// fitted turns a stale row into false.
+func fitted(err error) (bool, error) {
+	var stale *program.StaleError
+	if errors.As(err, &stale) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (g *group) rows() (bool, error) {
+	var all []program.Row
+	for _, i := range g.writes {
+		all = append(all, g.changes[i].Rows...)
+	}
+	if len(all) == 0 {
+		return true, nil
+	}
+	// Rows of one kind stand together, and a row comes after those that it refers to.
+	slices.SortStableFunc(all, func(a, b program.Row) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(min(a.Version, 1), min(b.Version, 1)), cmp.Compare(a.Changed, b.Changed))
+	})
+	return fitted(g.tx.rows(0, all))
+}
+
+func (g *group) postings() (bool, error) {
+	if len(g.resolved) > 0 {
+		now, args := g.tx.store.clockSQL()
+		done := int64(0)
+		err := g.tx.store.dialect.among(g.resolved, func(among string, values []any) error {
+			n, err := g.tx.exec(g.tx.store.dialect.sql("UPDATE postings SET open = 0 WHERE open = 1 AND (expires IS NULL OR expires > "+now+") AND id"+among), append(slices.Clone(args), values...)...)
+			done += n
+			return err
+		})
+		if err != nil || done != int64(len(g.resolved)) {
+			return false, err
+		}
+	}
+	return g.insert(&postingsTable, g.made)
+}
+
+// accounts writes what all postings together do to each account. It does not fit if
+// an account changed since it was read, and does not allow it any more.
+func (g *group) accounts() (bool, error) {
+	var names []string
+	for _, a := range slices.Sorted(maps.Keys(g.bounds)) {
+		names = append(names, string(a))
+	}
+	if len(names) == 0 {
+		return true, nil
+	}
+	if g.hasRows || g.remade {
+		held, err := g.hold(names)
+		if err != nil {
+			return false, err
+		}
+		changed := slices.ContainsFunc(names, func(name string) bool { return held[ledger.Account(name)] != g.before[ledger.Account(name)] })
+		if changed && !allows(held, g.moves) {
+			return false, nil
+		}
+	}
+	moves := make([]ledger.Movement, len(names))
+	for i, name := range names {
+		a := ledger.Account(name)
+		before, after := g.before[a], g.balances[a]
+		moves[i] = ledger.Movement{Account: a, Posted: after.Posted - before.Posted, Out: after.Out - before.Out, In: after.In - before.In, Bounds: g.bounds[a]}
+	}
+	return true, g.tx.store.dialect.set(g.tx, moves)
+}
+
+// hold locks accounts, and makes those that are not there yet.
+func (g *group) hold(names []string) (map[ledger.Account]ledger.Balance, error) {
+	held, err := g.tx.store.dialect.hold(g.tx, names)
+	if err != nil || len(held) == len(names) || g.tx.store.dialect.oneWriter() {
+		return held, err
+	}
+	if err := g.tx.store.dialect.make(g.tx, names); err != nil {
+		return nil, err
+	}
+	return g.tx.store.dialect.hold(g.tx, names)
+}
+
+// allows reports whether balances allow movements, one after another.
+func allows(balances map[ledger.Account]ledger.Balance, moves []ledger.Movement) bool {
+	for _, m := range moves {
+		next, ok := m.On(balances[m.Account])
+		if !ok {
+			return false
+		}
+		balances[m.Account] = next
+	}
+	return true
+}
+
+// list asks for rows whose column is one of the values; the query ends with the column.
+func (tx *transaction) list(query string, values []string, each func(*sql.Rows) error) error {
+	return tx.store.dialect.among(values, func(among string, args []any) error {
+		rows, err := tx.query(tx.store.dialect.sql(query+among), args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := each(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
