@@ -220,6 +220,28 @@ func TestProofRefusesAnyChangedByte(t *testing.T) {
 	require.Equal(t, 9, e.Line)
 }
 
+// A result of DrawStream has no outcomes: no proof is written of it, and it is an
+// error and no panic.
+func TestAStreamedResultHasNoProof(t *testing.T) {
+	p := randomProof(t, rand.New(rand.NewPCG(5, 8)), randomPlan(rand.New(rand.NewPCG(5, 9))), 20)
+	var file bytes.Buffer
+	_, err := p.Roll.WriteTSV(&file, p.Plan)
+	require.NoError(t, err)
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file.Bytes())), nil }
+	streamed := *p
+	streamed.Result, err = DrawStream(p.Plan, p.Manifest, p.Seed, open, func(*Candidate, Outcome) error { return nil }, &DrawOptions{Removals: p.Removals})
+	require.NoError(t, err)
+	var f Faults
+	create := func(string) (io.WriteCloser, error) { return nil, io.ErrClosedPipe }
+	require.ErrorAs(t, WriteProof(create, &streamed), &f)
+	_, err = NewPersonProof(&streamed, p.Roll.candidates[0].Label)
+	require.ErrorAs(t, err, &f)
+	streamed.Roll = nil
+	require.ErrorAs(t, WriteProof(create, &streamed), &f)
+	_, ok := streamed.Result.Promote(Vacancy{0, -1}, Holders{})
+	require.False(t, ok)
+}
+
 // witnessedProof is a small proof with a witness and a removal.
 func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
 	p := randomPlan(r)

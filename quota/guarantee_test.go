@@ -100,6 +100,35 @@ func TestNestedGuaranteesEqualBruteForce(t *testing.T) {
 	require.NoError(t, err, "the control: counted once it is no fault")
 }
 
+// What docs/draw.md says is not promised: under a household cap, and with set-asides
+// of overlapping groups, rank decides though another choice would fill more. The
+// controls are the same without the cap, and with the groups apart.
+func TestWhatReservesDoNotPromise(t *testing.T) {
+	kinds := map[Kind]Unfilled{Guarantee: "", SetAside: Keep}
+	draw := func(kind Kind, cap int, cs ...Candidate) (filled int) {
+		p := &Plan{Name: "x", Ticket: PerPerson, Tiers: 1, Key: Arrival, Order: ReservedFirst, HouseholdCap: cap,
+			Groups: []Group{{Code: "a", Meaning: ForAuditors}, {Code: "b", Meaning: ForAuditors}},
+			Pools:  []Pool{{ID: "x", Seats: 2, Reserves: []Reserve{{"a", 1, kind, kinds[kind]}, {"b", 1, kind, kinds[kind]}}}}}
+		for i := range cs {
+			cs[i].Label, cs[i].Number = Label{byte(i)}, uint32(i)
+		}
+		roll, err := NewRoll(p, cs)
+		require.NoError(t, err)
+		for _, o := range outcomes(Select(p, roll, NewKeys(nil, nil))) {
+			if o.Reason == DrawnGuarantee || o.Reason == DrawnSetAside {
+				filled++
+			}
+		}
+		return filled
+	}
+	family := []Candidate{{Groups: 1, Household: 1}, {Groups: 2, Household: 1}, {Groups: 1}}
+	require.Equal(t, 1, draw(Guarantee, 1, family...), "the first in rank keeps the only one of b out")
+	require.Equal(t, 2, draw(Guarantee, 0, family...))
+	require.Equal(t, 1, draw(SetAside, 0, Candidate{Groups: 3}, Candidate{Groups: 1}), "the first is charged to a, and nobody is left for b")
+	require.Equal(t, 2, draw(SetAside, 0, Candidate{Groups: 2}, Candidate{Groups: 1}))
+	require.Equal(t, 2, draw(Guarantee, 0, Candidate{Groups: 3}, Candidate{Groups: 1}), "guarantees are matched")
+}
+
 // bruteForce is the best choice where a person counts for one guarantee.
 func bruteForce(pool Pool, groups []uint32) uint32 {
 	return best(pool, groups, func(set uint32) int {

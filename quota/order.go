@@ -174,15 +174,17 @@ func (d *order) guess() {
 			open[i] += d.plan.Waiting
 		}
 	}
-	reserving := d.plan.reserving()
+	waiting := d.waiting(inPool, inGroup)
 	for i := range d.cells {
 		c := &d.cells[i]
 		c.keep = part(c.total, open[c.pool], inPool[c.pool])
-		var waiting int64 // for reserved seats, behind those
-		for rest := c.groups & reserving[c.pool]; rest != 0; rest &= rest - 1 {
-			waiting = max(waiting, part(c.total, d.plan.Waiting, inGroup[c.pool][bits.TrailingZeros32(rest)]))
+		var behind int64 // those who wait for reserved seats only
+		for g := range d.plan.Groups {
+			if c.groups>>g&1 == 1 && waiting[c.pool] != nil {
+				behind = max(behind, part(c.total, waiting[c.pool][g], inGroup[c.pool][g]))
+			}
 		}
-		c.keep += waiting
+		c.keep += behind
 		// Those who fill a guarantee come first; most of them have an open seat
 		// anyhow. They may move on to another one, so the last to fill counts.
 		var guaranteed int64
@@ -208,6 +210,35 @@ func (d *order) guess() {
 			c.keep = d.start(c)
 		}
 	}
+}
+
+// waiting returns for each pool and group about how many of its people come by until
+// the group's waiting list is full: those who wait, and those who take a set-aside of
+// another group meanwhile, if groups have nothing to do with each other.
+func (d *order) waiting(inPool []int64, inGroup [][]int64) [][]int64 {
+	all := make([][]int64, len(d.plan.Pools))
+	if d.plan.Waiting == 0 {
+		return all
+	}
+	groups := d.plan.groupBits()
+	for i, reserving := range d.plan.reserving() {
+		if reserving == 0 {
+			continue
+		}
+		all[i] = make([]int64, len(d.plan.Groups))
+		for g := range all[i] {
+			if reserving>>g&1 == 0 {
+				continue
+			}
+			all[i][g] = d.plan.Waiting
+			for _, r := range d.plan.Pools[i].Reserves {
+				if r.Kind == SetAside && int(groups[r.Group]) != g {
+					all[i][g] += part(min(r.Seats, inGroup[i][groups[r.Group]]), inGroup[i][g], inPool[i])
+				}
+			}
+		}
+	}
+	return all
 }
 
 // part is the part of total that n of all would take, with a margin for chance.

@@ -164,9 +164,12 @@ type Kind string
 
 const (
 	// Guarantee promises that at least so many seats go to the group, if it has
-	// the candidates. Each person counts for one guarantee only.
+	// the candidates and no household cap keeps them out. Each person counts for one
+	// guarantee only, or with CountAll for all of their groups'.
 	Guarantee Kind = "guarantee"
-	// SetAside keeps seats that only the group may take.
+	// SetAside keeps seats that only the group may take. Of several that are for a
+	// candidate, the first in the plan's order is charged, also where that leaves
+	// another unfilled.
 	SetAside Kind = "set-aside"
 )
 
