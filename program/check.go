@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gelombang/gelombang/eligibility"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
@@ -256,6 +258,9 @@ func (p Placement) fits(plan *quota.Plan) error {
 	if p.Tier < 0 || p.Tier >= plan.Tiers {
 		return &FieldError{"Placement.Tier", "is not in the wave's plan"}
 	}
+	if p.Number != 0 && (plan.Key == "" || plan.Key == quota.Lottery) {
+		return &FieldError{"Placement.Number", "is given, but the wave's plan is a lottery"}
+	}
 	return nil
 }
 
@@ -269,9 +274,14 @@ func (e *Engine[T]) RollSalt(wave int64, receipt [16]byte) [32]byte {
 }
 
 // rollRecord is the canonical record of a candidate: JSON with these fields in
-// this order.
+// this order. Household is the id that the agency knows it by, empty for none, and
+// held is how many seats it had when the candidate was placed.
 func (e *Engine[T]) rollRecord(c *Case[T]) ([]byte, error) {
 	a := &c.Application
+	household := ""
+	if a.Household != uuid.Nil {
+		household = a.Household.String()
+	}
 	return json.Marshal(struct {
 		Name     string        `json:"name"`
 		National string        `json:"national"`
@@ -279,6 +289,10 @@ func (e *Engine[T]) rollRecord(c *Case[T]) ([]byte, error) {
 		Pool     string        `json:"pool"`
 		Groups   []string      `json:"groups"`
 		Tier     int           `json:"tier"`
+		// Number, Household and Held are what else of the line decides.
+		Number    uint32 `json:"number"`
+		Household string `json:"household"`
+		Held      int64  `json:"held"`
 	}{c.Applicant.Person.Name.Reveal(), c.Applicant.Person.National.Reveal(), c.Applicant.Person.Birth,
-		a.Placement.Pool, a.Placement.Groups, a.Placement.Tier})
+		a.Placement.Pool, a.Placement.Groups, a.Placement.Tier, a.Placement.Number, household, a.held})
 }

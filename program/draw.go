@@ -24,8 +24,9 @@ type FreezeOrder struct {
 	Reason string
 	// Source is the randomness, named in advance.
 	Source quota.Source
-	// Due is when the source speaks, in UTC and whole seconds. It must be given
-	// where there are Witnesses or a fallback.
+	// Due is the instant before which the source says nothing, in UTC and whole
+	// seconds. It must be given where there are Witnesses or a fallback, and for
+	// receipts after the freeze.
 	Due time.Time
 	// Witnesses outside the agency sign the manifest before Due: at least as
 	// many as the plan demands.
@@ -147,7 +148,7 @@ type rollHousehold struct {
 }
 
 func (r *rollReader) add(a *Application) error {
-	c := quota.Candidate{Label: a.Receipt, Tier: uint16(a.Placement.Tier)}
+	c := quota.Candidate{Label: a.Receipt, Tier: uint16(a.Placement.Tier), Number: a.Placement.Number}
 	copy(c.Commitment[:], a.commitment)
 	pool, known := r.pools[a.Placement.Pool]
 	if !known { // placeCase has checked it against this plan
@@ -271,14 +272,18 @@ func (e *Engine[T]) redraw(ctx context.Context, w Wave, seed *quota.Seed) (*draw
 }
 
 func (d *drawn) outcome(receipt [16]byte) (quota.Outcome, bool) {
-	candidates := d.roll.Candidates()
-	i, found := slices.BinarySearchFunc(candidates, receipt, func(c quota.Candidate, label [16]byte) int {
-		return bytes.Compare(c.Label[:], label[:])
-	})
+	i, found := d.find(receipt)
 	if !found {
 		return quota.Outcome{}, false
 	}
 	return d.result.Outcome(i), true
+}
+
+// find returns the place of a receipt in the roll.
+func (d *drawn) find(receipt [16]byte) (at int, found bool) {
+	return slices.BinarySearchFunc(d.roll.Candidates(), receipt, func(c quota.Candidate, label [16]byte) int {
+		return bytes.Compare(c.Label[:], label[:])
+	})
 }
 
 // Announce gives every case on the roll its result, as a job: Drawn with a

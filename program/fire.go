@@ -84,6 +84,10 @@ func (e *Engine[T]) readCase(ctx context.Context, wave int64, applicant uuid.UUI
 	return c, errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases))
 }
 
+// engineOnly reports whether an event is one that only the draw, or what follows
+// from it, decides.
+func (e Event) engineOnly() bool { return e == Drawn || e == NotSelected || e == Promoted }
+
 // checkOnly reports whether an event is what only the policy may decide: that a
 // case passes a check.
 func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
@@ -91,8 +95,6 @@ func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
 	return state.Check != nil && event == state.Check.Eligible
 }
 
-// drawOnly reports whether an event is what only a draw gives.
-func drawOnly(event Event) bool { return event == Drawn || event == NotSelected }
 
 // payoutMark stands for an account in a fingerprint: a keyed digest.
 func (e *Engine[T]) payoutMark(p *Payout) [32]byte {

@@ -45,6 +45,9 @@ const Seat lifecycle.Holding = "seat"
 const (
 	Drawn       Event = "drawn"
 	NotSelected Event = "not-selected"
+	// Promoted gives a seat that came back to somebody who was not selected. A table
+	// that has a move for it has waiting lists; see Promote.
+	Promoted Event = "promoted"
 )
 
 // Effects that the engine carries out. Arg names a benefit or a template.
@@ -123,6 +126,9 @@ type Placement struct {
 	Groups []string
 	// Tier comes first if lower; 0 in a plan without tiers.
 	Tier int
+	// Number is the score, or the place of arrival, where the plan's Key is one of
+	// those: a higher score comes first, and a lower place. 0 in a lottery.
+	Number uint32
 }
 
 // Limit is a cap on how many seats one applicant or household may have.
@@ -229,6 +235,11 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 		states[s.State] = s
 	}
 	holds := func(s State) bool { return slices.Contains(states[s].Holds, Seat) }
+	for _, m := range t.Moves {
+		if m.On == Promoted && (!holds(m.To) || slices.ContainsFunc(t.Sources(m), holds)) {
+			add("whoever is promoted must come from a state without a seat into one that holds it, not %q", string(m.To))
+		}
+	}
 	inRoll := map[State]bool{}
 	for _, m := range t.Moves {
 		if m.On != Drawn {
@@ -246,7 +257,7 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 	}
 	for _, m := range t.Moves {
 		for _, from := range t.Sources(m) {
-			if m.On != Drawn && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
+			if m.On != Drawn && m.On != Promoted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
 				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
 			}
 			check := states[from].Check

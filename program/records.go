@@ -116,7 +116,7 @@ func (a *Application) row(c trailCodecs) Row {
 		a.Wave, idValue(a.Applicant), string(a.State), int64(a.Edition), micros(a.Entered), due,
 		append([]byte(nil), a.Receipt[:]...), idValue(a.Household), pool, groups, int64(a.Placement.Tier),
 		a.held, bytesValue(a.commitment), textValue(a.Seat), textValue(a.SeatState), bytesValue(a.decision), c.encode(a.Trail),
-		paused, micros(a.Paused),
+		paused, micros(a.Paused), int64(a.Placement.Number),
 	}, a.stored, a.version)
 }
 
@@ -133,7 +133,7 @@ func applicationOf(row Row, c trailCodecs) (Application, error) {
 	copy(a.Receipt[:], bytesOf(v[6]))
 	if v[8] != nil {
 		a.Placed = true
-		a.Placement = Placement{Pool: textOf(v[8]), Tier: int(intOf(v[10]))}
+		a.Placement = Placement{Pool: textOf(v[8]), Tier: int(intOf(v[10])), Number: uint32(intOf(v[19]))}
 		if groups := textOf(v[9]); groups != "" {
 			a.Placement.Groups = strings.Split(groups, ",")
 		}

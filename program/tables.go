@@ -89,6 +89,7 @@ func Tables() []TableSpec {
 			{Name: "held", Kind: Int}, {Name: "commitment", Kind: Bytes, Null: true}, {Name: "seat", Kind: Text, Null: true}, {Name: "seat_state", Kind: Text, Null: true},
 			{Name: "decision", Kind: Bytes, Null: true}, {Name: "trail", Kind: Bytes},
 			{Name: "paused_due", Kind: Int, Null: true}, {Name: "paused_since", Kind: Int, Null: true},
+			{Name: "rank_number", Kind: Int},
 		}, Scans: [][]string{{"due"}}},
 		{ID: TableEntitlements, Name: "entitlements", Key: 4, Columns: []Column{
 			{Name: "benefit", Kind: Text}, {Name: "number", Kind: Int}, {Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},

@@ -126,7 +126,7 @@ func (s *steps[T]) refusal(c *Case[T], report Report) []Reason {
 // the policy's.
 func (s *steps[T]) reserved(a *Application, event Event) []Reason {
 	switch {
-	case drawOnly(event):
+	case event.engineOnly():
 		return []Reason{{Code: CodeDrawOnly}}
 	case s.engine.program.Appeals.events(event):
 		return []Reason{{Code: CodeAppealOnly}}

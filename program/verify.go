@@ -208,7 +208,7 @@ func (v *verifier[T]) seats(ctx context.Context) error {
 			return err
 		}
 		for _, at := range places(&w) {
-			kinds := []quota.Balance{quota.Issued, quota.Moved, quota.Carried, quota.Left, quota.Held, quota.Granted}
+			kinds := quota.Balances()
 			accounts := make([]ledger.Account, len(kinds))
 			for i, kind := range kinds {
 				accounts[i] = at.Account(kind)
@@ -223,18 +223,18 @@ func (v *verifier[T]) seats(ctx context.Context) error {
 	})
 }
 
-// place checks one place: the six balances in the order of seats.
+// place checks one place: its balances in the order of quota.Balances.
 func (v *verifier[T]) place(where string, accounts []ledger.Account, b []ledger.Balance) {
-	limit := -(b[0].Posted + b[1].Posted + b[2].Posted)
-	left, held, granted := b[3].Posted, b[4].Posted, b[5].Posted
+	limit := -(b[0].Posted + b[1].Posted + b[2].Posted + b[3].Posted)
+	left, held, granted := b[4].Posted, b[5].Posted, b[6].Posted
 	if left < 0 || held < 0 || granted < 0 || left+held+granted != limit {
 		v.breach("seats", where, "%d left, %d held and %d granted are not the cap of %d", left, held, granted, limit)
 	}
-	if held != v.want[accounts[4]] || granted != v.want[accounts[5]] {
-		v.breach("seats", where, "%d held and %d granted, but cases have %d and %d", held, granted, v.want[accounts[4]], v.want[accounts[5]])
+	if held != v.want[accounts[5]] || granted != v.want[accounts[6]] {
+		v.breach("seats", where, "%d held and %d granted, but cases have %d and %d", held, granted, v.want[accounts[5]], v.want[accounts[6]])
 	}
-	delete(v.want, accounts[4])
 	delete(v.want, accounts[5])
+	delete(v.want, accounts[6])
 }
 
 func places(w *Wave) []quota.Place {

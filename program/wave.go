@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -102,8 +103,9 @@ type WaveOrder struct {
 	AppealsNext bool
 }
 
-// PlanWave creates a wave and issues its seats. Errors: quota.Faults, a
-// *FieldError, *KeyConflictError, *StaleError if the wave exists.
+// PlanWave creates a wave and issues its seats. A plan of no seats is for a wave
+// of seats that others lost: CarryOver. Errors: quota.Faults, a *FieldError,
+// *KeyConflictError, *StaleError if the wave exists.
 func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error {
 	cmd := command{by, "wave.plan", order}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
@@ -125,6 +127,11 @@ func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error 
 		body: waveBody{Plan: order.Plan, Legal: order.Legal, AppealSeats: order.AppealSeats, AppealsNext: order.AppealsNext}}
 	var postings []ledger.Posting
 	if order.Plan != nil {
+		if err := e.planFits(order.Plan); err != nil {
+			return err
+		}
+	}
+	if order.Plan != nil && planSeats(order.Plan) > 0 { // others come by CarryOver
 		issue, err := quota.Issue("wave/"+w.name()+"/issue", order.Plan, w.name())
 		if err != nil {
 			return err
@@ -146,6 +153,30 @@ func (e *Engine[T]) PlanWave(ctx context.Context, by By, order WaveOrder) error 
 	}
 	_, err = e.carryOut(ctx, cmd, Change{Rows: []Row{row}, Postings: postings}, "wave.planned", map[string]any{"wave": w.Number})
 	return err
+}
+
+// planFits checks a plan, and holds it against the program's limits that it names.
+func (e *Engine[T]) planFits(p *quota.Plan) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	for _, name := range p.Limits {
+		i := slices.IndexFunc(e.program.Limits, func(l Limit) bool { return l.Name == name })
+		if i < 0 {
+			return &FieldError{"Plan.Limits", fmt.Sprintf("names %q, which the program does not have", name)}
+		}
+		if l := e.program.Limits[i]; l.Per == PerHousehold && int64(p.HouseholdCap) != l.Max {
+			return &FieldError{"Plan.HouseholdCap", fmt.Sprintf("is not the %d of limit %q, which the plan must respect", l.Max, name)}
+		}
+	}
+	return nil
+}
+
+func planSeats(p *quota.Plan) (seats int64) {
+	for i := range p.Pools {
+		seats += p.Pools[i].Seats
+	}
+	return seats
 }
 
 // OpenWave lets people join.

@@ -60,6 +60,76 @@ type ApportionOptions struct {
 	Tie    TieRule
 }
 
+// Branch is a share with shares below it: a province with its regencies.
+type Branch struct {
+	Share
+	Below []Share
+}
+
+// BranchError says in which branch of ApportionTree the seats could not be divided.
+// Err is one of the errors of Apportion.
+type BranchError struct {
+	Key string
+	Err error
+}
+
+func (e *BranchError) Error() string {
+	return "quota: below " + e.Key + ": " + strings.TrimPrefix(e.Err.Error(), "quota: ")
+}
+
+// Unwrap gives the error to errors.As and errors.Is.
+func (e *BranchError) Unwrap() error { return e.Err }
+
+// ApportionTree divides seats over two levels: over the branches, and those of each
+// branch over the shares below it, by the same method. A branch gets at least what
+// the minima below it add up to, and at most what the shares below it can absorb,
+// even if its own bounds are wider: what can be divided is. Both answers have the
+// order of the arguments; each row of below adds up to the branch's number exactly.
+//
+// Errors: as Apportion for the branches, and *BranchError for what is below one.
+func ApportionTree(seats int64, branches []Branch, opts *ApportionOptions) (above []int64, below [][]int64, err error) {
+	shares := make([]Share, len(branches))
+	for i, b := range branches {
+		if shares[i], err = b.within(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if above, err = Apportion(seats, shares, opts); err != nil {
+		return nil, nil, err
+	}
+	below = make([][]int64, len(branches))
+	for i, b := range branches {
+		if below[i], err = Apportion(above[i], b.Below, opts); err != nil {
+			return nil, nil, &BranchError{b.Key, err}
+		}
+	}
+	return above, below, nil
+}
+
+// within is the share of the branch with its bounds narrowed by those below.
+func (b *Branch) within() (Share, error) {
+	s := b.Share
+	if s.Min < 0 || s.Max < 0 {
+		return s, nil // Apportion says so
+	}
+	var least, most int64
+	for _, x := range b.Below {
+		least += min(max(x.Min, 0), maxSeats)
+		most = min(most+min(max(x.ceiling(), 0), 2*maxSeats), 2*maxSeats)
+	}
+	s.Min = max(s.Min, least)
+	if most < 2*maxSeats && (s.Max == 0 || most < s.Max) {
+		s.Max = most
+	}
+	switch {
+	case s.Max == 0 && most == 0: // it can take none: 0 as a Max would be no limit
+		s.Weight = 0
+	case s.Max > 0 && s.Max < s.Min:
+		return s, &BranchError{b.Key, &UnassignedError{s.Min, s.Min - s.Max}}
+	}
+	return s, nil
+}
+
 // InfeasibleError says that the minima need more seats than there are.
 type InfeasibleError struct{ Seats int64 }
 

@@ -21,7 +21,10 @@ type Removal struct {
 }
 
 // Draw checks that plan, roll and seed are those of the manifest, and selects.
-// The roll must have been made for this plan. Errors: Faults.
+// The roll must have been made for this plan. What it needs in memory beyond the
+// roll grows with the seats and waiting places of a lottery of at most 64 tiers; by
+// score, by arrival or with more tiers it is 36 bytes for each candidate. Errors:
+// Faults.
 func Draw(p *Plan, r *Roll, m *Manifest, s *Seed, opts *DrawOptions) (*Result, error) {
 	keys, removed, err := ready(p, m, s, opts)
 	if err != nil {

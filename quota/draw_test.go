@@ -83,6 +83,8 @@ func randomPlan(r *rand.Rand) *Plan {
 	}
 	if p.Ticket == PerPerson {
 		p.Key = []Key{"", Lottery, Score, Arrival}[r.IntN(4)]
+	} else {
+		p.HouseholdCap = 1 + r.IntN(2)
 	}
 	ids := []string{"n", "p1", "p2", "r1", "r2", "r3"}
 	parents := []string{"", "n", "n", "p1", "p1", "p2"}
@@ -218,6 +220,28 @@ func TestProofRefusesAnyChangedByte(t *testing.T) {
 	require.Equal(t, 9, e.Line)
 }
 
+// A result of DrawStream has no outcomes: no proof is written of it, and it is an
+// error and no panic.
+func TestAStreamedResultHasNoProof(t *testing.T) {
+	p := randomProof(t, rand.New(rand.NewPCG(5, 8)), randomPlan(rand.New(rand.NewPCG(5, 9))), 20)
+	var file bytes.Buffer
+	_, err := p.Roll.WriteTSV(&file, p.Plan)
+	require.NoError(t, err)
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file.Bytes())), nil }
+	streamed := *p
+	streamed.Result, err = DrawStream(p.Plan, p.Manifest, p.Seed, open, func(*Candidate, Outcome) error { return nil }, &DrawOptions{Removals: p.Removals})
+	require.NoError(t, err)
+	var f Faults
+	create := func(string) (io.WriteCloser, error) { return nil, io.ErrClosedPipe }
+	require.ErrorAs(t, WriteProof(create, &streamed), &f)
+	_, err = NewPersonProof(&streamed, p.Roll.candidates[0].Label)
+	require.ErrorAs(t, err, &f)
+	streamed.Roll = nil
+	require.ErrorAs(t, WriteProof(create, &streamed), &f)
+	_, ok := streamed.Result.Promote(Vacancy{0, -1}, Holders{})
+	require.False(t, ok)
+}
+
 // witnessedProof is a small proof with a witness and a removal.
 func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
 	p := randomPlan(r)
@@ -249,22 +273,24 @@ func witnessedProof(t testing.TB, r *rand.Rand) *Proof {
 func TestWitnesses(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	good := witnessedProof(t, r)
-	require.NoError(t, VerifyProof(proofFiles(t, good)))
-	for name, change := range map[string]func(*Attestation){
+	bothAccept(t, proofFiles(t, good), "witness notary: signed in time with the key "+good.Manifest.Witnesses[0].Key.String())
+	for _, change := range map[string]func(*Attestation){
 		"late":      func(a *Attestation) { a.At = good.Manifest.Due },
 		"early":     func(a *Attestation) { a.At = good.Manifest.Frozen.Add(-time.Second) },
 		"other":     func(a *Attestation) { a.Manifest[0] ^= 1 },
 		"signature": func(a *Attestation) { a.Signature = strings.Repeat("0", 128) },
+		"text":      func(a *Attestation) { a.Signature = "zz" },
+		"second":    func(a *Attestation) { a.At = a.At.Add(time.Second) },
 		"name":      func(a *Attestation) { a.Witness = "operator" },
 	} {
 		bad := *good
 		bad.Attestations = slices.Clone(good.Attestations)
 		change(&bad.Attestations[0])
-		require.ErrorContains(t, VerifyProof(proofFiles(t, &bad)), WitnessesFile, name)
+		bothRefuse(t, proofFiles(t, &bad), WitnessesFile)
 	}
 	missing := *good
 	missing.Attestations = nil
-	require.ErrorContains(t, VerifyProof(proofFiles(t, &missing)), WitnessesFile)
+	bothRefuse(t, proofFiles(t, &missing), WitnessesFile)
 }
 
 // A second draw of a wave says why; the floor of entropy is enforced; a
@@ -323,12 +349,59 @@ func TestPythonAgrees(t *testing.T) {
 	}
 }
 
+// everyByte runs the script's own main for each byte of each file, changed, and
+// prints those that it took, or whose file it did not name.
+const everyByte = `
+import contextlib, io, os, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import verify_draw
+folder, tried = sys.argv[2], 0
+def run():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = verify_draw.main([folder])
+    return code, out.getvalue()
+assert run()[0] == 0, run()[1]
+for name in sorted(os.listdir(folder)):
+    path = os.path.join(folder, name)
+    whole = open(path, "rb").read()
+    for at in range(len(whole)):
+        open(path, "wb").write(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        code, out = run()
+        tried += 1
+        if code != 1 or not out.startswith("REFUSED ") or name not in out:
+            print("TAKEN", name, at, out)
+    open(path, "wb").write(whole)
+print("tried", tried)
+`
+
+// Of a proof with a witness, a removal, a fallback and a one-time code the script
+// refuses every changed byte of every file, and names the file.
+func TestPythonRefusesAnyChangedByte(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed")
+	}
+	dir, size := t.TempDir(), 0
+	for name, f := range proofFiles(t, witnessedProof(t, rand.New(rand.NewPCG(1, 1)))) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), f.Data, 0o600))
+		size += len(f.Data)
+	}
+	out, err := exec.Command(python, "-c", everyByte, filepath.Join("..", "examples", "verifydraw"), dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, fmt.Sprintf("tried %d\n", size), string(out))
+}
+
 // Shuffling the roll changes nothing; seats add up; households keep their cap;
 // a reserve is filled where it can be.
 func TestDrawInvariants(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	left := 0
-	defer func() { require.Positive(t, left) }()
+	left, filled := 0, 0
+	defer func() {
+		require.Positive(t, left)
+		require.Greater(t, filled, 100)
+	}()
 	for range 300 {
 		p := randomPlan(r)
 		proof := randomProof(t, r, p, r.IntN(60))
@@ -346,6 +419,9 @@ func TestDrawInvariants(t *testing.T) {
 			unfilled += again.Unfilled[i]
 		}
 		require.Equal(t, seats, again.Seated+unfilled)
+		if p.HouseholdCap == 0 {
+			filled += reservesMet(t, p, again)
+		}
 		count := map[uint32]int{}
 		for i, o := range outcomes(again) {
 			c := roll.candidates[i]
@@ -369,6 +445,96 @@ func TestDrawInvariants(t *testing.T) {
 			}
 		}
 	}
+}
+
+// reservesMet says that in every pool as many guarantees are filled as any choice of
+// its people could fill, and that a set-aside has a seat left, in the pool or moved
+// out of it, only when all its people have one. It returns how many guarantees were
+// filled. It holds where no household cap is.
+func reservesMet(t *testing.T, p *Plan, result *Result) (filled int) {
+	all := outcomes(result)
+	for i := range p.Pools {
+		pool, bit := &p.Pools[i], p.groupBits()
+		var groups []uint32 // of the pool's people
+		guaranteed, members := 0, make([]int64, len(p.Groups))
+		seated, drawn := make([]int64, len(p.Groups)), make([]int64, len(p.Groups)) // members; those drawn for a guarantee
+		aside := make([]int64, len(p.Groups))
+		for at, o := range all {
+			c := &result.roll.candidates[at]
+			if int(c.Pool) != i || o.Reason == Removed {
+				continue
+			}
+			groups = append(groups, c.Groups)
+			if o.Reason == DrawnGuarantee {
+				guaranteed++
+			}
+			if o.Reason == DrawnSetAside {
+				aside[o.Group]++
+			}
+			for g := range p.Groups {
+				n := int64(c.Groups >> g & 1)
+				members[g] += n
+				if o.Accepted() {
+					seated[g] += n
+				}
+				if o.Reason == DrawnGuarantee {
+					drawn[g] += n
+				}
+			}
+		}
+		var rooms []int64
+		var of []int8
+		for _, r := range pool.Reserves {
+			g := bit[r.Group]
+			switch {
+			case r.Kind == SetAside:
+				if aside[g] < r.Seats {
+					require.Equal(t, members[g], seated[g], "a seat of the group is left, and one of it has none")
+				}
+			case p.Counting == CountAll:
+				require.GreaterOrEqual(t, drawn[g], min(r.Seats, members[g]))
+				filled += int(min(r.Seats, drawn[g]))
+			default:
+				rooms, of = append(rooms, r.Seats), append(of, g)
+			}
+		}
+		if p.Counting != CountAll {
+			require.Equal(t, matching(groups, of, rooms), guaranteed)
+			filled += guaranteed
+		}
+	}
+	return filled
+}
+
+// matching is how many people at most can each fill one place of a group of theirs.
+func matching(groups []uint32, of []int8, rooms []int64) (size int) {
+	holders := make([][]int, len(of))
+	var place func(person int, seen []bool) bool
+	place = func(person int, seen []bool) bool {
+		for k, g := range of {
+			if seen[k] || groups[person]>>g&1 == 0 {
+				continue
+			}
+			seen[k] = true
+			if int64(len(holders[k])) < rooms[k] {
+				holders[k] = append(holders[k], person)
+				return true
+			}
+			for at, other := range holders[k] {
+				if place(other, seen) {
+					holders[k][at] = person
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for person := range groups {
+		if place(person, make([]bool, len(of))) {
+			size++
+		}
+	}
+	return size
 }
 
 // ranks are the places of all candidates in the order of the draw.

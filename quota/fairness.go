@@ -7,7 +7,9 @@ import (
 )
 
 // Chance is the probability that one person of a cell gets a seat: of those who
-// share home pool, tier and groups, so that the lottery treats them alike.
+// share home pool, tier and groups. Without a household cap the lottery treats
+// them alike. With one, those who have a household have less than those who have
+// none, or whose household is alone: the cell's probability is their mean.
 type Chance struct {
 	Pool   int32
 	Tier   uint16
@@ -36,12 +38,15 @@ func (c Chance) Millionths() int64 {
 // pool has neither reserves nor a household cap, and nothing spills to it, the
 // chance is exact: seats over people, tier by tier. Elsewhere it is counted in
 // so many draws under keys that are made from seed and are not those of the
-// draw. Errors: Faults for a plan that is not a lottery, or no draws, or more
-// than a million.
+// draw. Errors: Faults for a plan that is not a lottery, a roll of another plan, or no
+// draws, or more than a million.
 func Fairness(p *Plan, r *Roll, draws int, seed []byte) ([]Chance, error) {
 	var f Faults
 	if p.Key != "" && p.Key != Lottery {
 		f.add("plan.key", "is not a lottery: who has which score decides, not chance")
+	}
+	if plan, err := p.Digest(); err != nil || plan != r.marks.plan {
+		f.add("roll", "was made for another plan")
 	}
 	if draws < 1 || draws > 1_000_000 {
 		f.add("draws", "must be 1 to 1000000")

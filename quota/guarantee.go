@@ -7,7 +7,10 @@ import "math/bits"
 // first step of the meritorious horizontal choice rule of Sönmez and Yenmez,
 // Affirmative Action in India via Vertical and Horizontal Reservations
 // (Econometrica 90, 2022): no other choice fills more guarantees, and none that
-// fills as many takes candidates of better rank.
+// fills as many takes candidates of better rank. That holds where no household
+// cap binds. Under a cap, whoever was accepted early can keep a relative out who
+// alone could have filled another guarantee: the choice then is still by rank,
+// but not the one that fills the most.
 func (s *selection) guarantees() {
 	if !s.plan.has(Guarantee) {
 		return

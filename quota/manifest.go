@@ -7,7 +7,7 @@ import (
 )
 
 // ManifestFormat is the version of the protocol in docs/draw.md.
-const ManifestFormat = "gelombang-draw-2"
+const ManifestFormat = "gelombang-draw-3"
 
 // Manifest fixes a draw before its seed exists. Publish its digest outside the
 // agency before that moment.
@@ -29,8 +29,10 @@ type Manifest struct {
 	Code *Digest `json:"code,omitempty"`
 	// Frozen is when the roll was closed, in UTC and whole seconds.
 	Frozen time.Time `json:"frozen"`
-	// Due is when the source speaks, in UTC and whole seconds. It must be given
-	// where there are witnesses, who sign before it, or a fallback.
+	// Due is the instant before which the source says nothing, in UTC and whole
+	// seconds. It must be given where there are witnesses, who sign before it, or a
+	// fallback. Of a chain whose rhythm is known (Beacon.Time) it is checked that
+	// the round is not published before Due; of other sources it is a promise.
 	Due time.Time `json:"due,omitzero"`
 	// Witnesses outside the agency have the digest of the manifest before then:
 	// at least as many as the plan demands.
@@ -96,10 +98,38 @@ func (m *Manifest) Validate() error {
 	}
 	m.checkWitnesses(&f)
 	m.Source.check(&f)
-	if b := m.Source.Fallback; b != nil && (m.Due.IsZero() || b.Until.Before(m.Due)) {
+	m.checkRounds(&f)
+	return f.err()
+}
+
+// checkRounds holds the instants at which beacons speak, where they are known,
+// against those of the manifest: a round that has spoken could be chosen for
+// whom it draws.
+func (m *Manifest) checkRounds(f *Faults) {
+	if b := m.Source.Beacon; b != nil {
+		if at, known := b.Time(); known && (!at.After(m.Frozen) || at.Before(m.Due)) {
+			f.add("source.beacon.round", "speaks at "+at.Format(time.RFC3339)+": it must be after frozen, and not before due")
+		}
+	}
+	b := m.Source.Fallback
+	if b == nil {
+		return
+	}
+	if m.Due.IsZero() || b.Until.Before(m.Due) {
 		f.add("source.fallback.until", "must not be before due, which must be given")
 	}
-	return f.err()
+	if at, known := b.Beacon.Time(); known && !at.After(b.Until) {
+		f.add("source.fallback.beacon.round", "speaks at "+at.Format(time.RFC3339)+": it must be after until")
+	}
+}
+
+// spoken says whether the seed may be known at an instant: from Due on, or where
+// that is not given, after the freeze.
+func (m *Manifest) spoken(at time.Time) bool {
+	if m.Due.IsZero() {
+		return at.After(m.Frozen)
+	}
+	return !at.Before(m.Due)
 }
 
 // checkWitnesses counts nobody twice.

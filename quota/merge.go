@@ -27,20 +27,37 @@ func (p *Plan) mergeSmall(candidates []Candidate) {
 	}
 }
 
+// reserving returns for each pool the groups that have a reserve in it or in one
+// above it.
+func (p *Plan) reserving() []uint32 {
+	own, bit := make([]uint32, len(p.Pools)), p.groupBits()
+	for i := range p.Pools {
+		for _, r := range p.Pools[i].Reserves {
+			own[i] |= 1 << bit[r.Group]
+		}
+	}
+	return p.withAbove(own)
+}
+
 // deciding returns for each pool the groups that decide something for those
 // whose home it is: groups with a reserve in the pool or in one above it, from
 // which a returned seat may come, and the groups around those.
 func (p *Plan) deciding() []uint32 {
-	byID := make(map[string]int, len(p.Pools))
-	for i := range p.Pools {
-		byID[p.Pools[i].ID] = i
-	}
 	bit, around := p.groupBits(), p.around()
 	own := make([]uint32, len(p.Pools))
 	for i := range p.Pools {
 		for _, r := range p.Pools[i].Reserves {
 			own[i] |= 1<<bit[r.Group] | around[bit[r.Group]]
 		}
+	}
+	return p.withAbove(own)
+}
+
+// withAbove returns for each pool its own groups and those of all pools above it.
+func (p *Plan) withAbove(own []uint32) []uint32 {
+	byID := make(map[string]int, len(p.Pools))
+	for i := range p.Pools {
+		byID[p.Pools[i].ID] = i
 	}
 	all := make([]uint32, len(p.Pools))
 	for i := range p.Pools {

@@ -48,7 +48,7 @@ func (e *entry) outcome() Outcome {
 	o := Outcome{Pool: e.pool, Group: -1, Reason: e.reason}
 	if o.Accepted() {
 		o.Pool, o.Group = int32(e.number), e.group
-	} else if o.Reason == Waiting {
+	} else if o.Reason == Waiting || o.Reason == WaitingReserve {
 		o.Position = e.number
 	}
 	return o
@@ -174,9 +174,17 @@ func (d *order) guess() {
 			open[i] += d.plan.Waiting
 		}
 	}
+	waiting := d.waiting(inPool, inGroup)
 	for i := range d.cells {
 		c := &d.cells[i]
 		c.keep = part(c.total, open[c.pool], inPool[c.pool])
+		var behind int64 // those who wait for reserved seats only
+		for g := range d.plan.Groups {
+			if c.groups>>g&1 == 1 && waiting[c.pool] != nil {
+				behind = max(behind, part(c.total, waiting[c.pool][g], inGroup[c.pool][g]))
+			}
+		}
+		c.keep += behind
 		// Those who fill a guarantee come first; most of them have an open seat
 		// anyhow. They may move on to another one, so the last to fill counts.
 		var guaranteed int64
@@ -202,6 +210,35 @@ func (d *order) guess() {
 			c.keep = d.start(c)
 		}
 	}
+}
+
+// waiting returns for each pool and group about how many of its people come by until
+// the group's waiting list is full: those who wait, and those who take a set-aside of
+// another group meanwhile, if groups have nothing to do with each other.
+func (d *order) waiting(inPool []int64, inGroup [][]int64) [][]int64 {
+	all := make([][]int64, len(d.plan.Pools))
+	if d.plan.Waiting == 0 {
+		return all
+	}
+	groups := d.plan.groupBits()
+	for i, reserving := range d.plan.reserving() {
+		if reserving == 0 {
+			continue
+		}
+		all[i] = make([]int64, len(d.plan.Groups))
+		for g := range all[i] {
+			if reserving>>g&1 == 0 {
+				continue
+			}
+			all[i][g] = d.plan.Waiting
+			for _, r := range d.plan.Pools[i].Reserves {
+				if r.Kind == SetAside && int(groups[r.Group]) != g {
+					all[i][g] += part(min(r.Seats, inGroup[i][groups[r.Group]]), inGroup[i][g], inPool[i])
+				}
+			}
+		}
+	}
+	return all
 }
 
 // part is the part of total that n of all would take, with a margin for chance.
@@ -338,8 +375,8 @@ func (d *order) sort(kept []entry, label func(i uint32) Label) []uint32 {
 	for i := range kept {
 		low, high = min(low, kept[i].head), max(high, kept[i].head)
 	}
-	const buckets = 1 << 16
-	shift := max(0, bits.Len64(max(high, low)-low)-16)
+	width := min(16, bits.Len(uint(len(kept))))
+	buckets, shift := 1<<width, max(0, bits.Len64(max(high, low)-low)-width)
 	ends := make([]uint32, buckets+1)
 	for i := range kept {
 		ends[(kept[i].head-low)>>shift+1]++

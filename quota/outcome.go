@@ -7,8 +7,9 @@ import (
 
 // Outcome is what a draw decided for one candidate.
 type Outcome struct {
-	// Position is the place on the waiting list of the home pool, from 1. 0
-	// means not waiting.
+	// Position is the place on the waiting list, from 1: on that of the home pool,
+	// or for WaitingReserve on that of the first group in the plan's order that had
+	// room. 0 means not waiting.
 	Position uint32
 	// Pool has the seat; for others, it is the home pool.
 	Pool int32
@@ -25,13 +26,16 @@ func (o Outcome) Accepted() bool { return o.Reason >= DrawnOpen && o.Reason <= D
 type Reason uint8
 
 const (
-	// SeatsExhausted: everybody who got a seat or a place on the waiting list
-	// of the pool came before.
+	// SeatsExhausted: everybody who got a seat or a place on a waiting list came
+	// before.
 	SeatsExhausted Reason = iota
 	// HouseholdFull: the household has as many seats as the plan allows.
 	HouseholdFull
-	// Waiting: on the waiting list, at Position.
+	// Waiting: on the waiting list of the home pool, at Position.
 	Waiting
+	// WaitingReserve: too late for that list, but on the one of a group that has a
+	// reserve in the home pool or above it, at Position: for reserved seats only.
+	WaitingReserve
 	// DrawnOpen: an open seat of the home pool.
 	DrawnOpen
 	// DrawnGuarantee: an open seat of the home pool that fills a guarantee.
@@ -48,7 +52,7 @@ const (
 
 // String is the code of the reason, as in result.tsv.
 func (r Reason) String() string {
-	codes := [...]string{"seats-exhausted", "household-full", "waiting", "drawn-open", "drawn-guarantee",
+	codes := [...]string{"seats-exhausted", "household-full", "waiting", "waiting-reserve", "drawn-open", "drawn-guarantee",
 		"drawn-set-aside", "drawn-released", "drawn-spilled", "removed"}
 	if int(r) >= len(codes) {
 		return "unknown"

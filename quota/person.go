@@ -18,15 +18,16 @@ type PersonProof struct {
 }
 
 // NewPersonProof makes the proof for a label. It goes through the whole roll.
-// Errors: Faults for a label that is not on the roll.
+// Errors: Faults for a label that is not on the roll, or a result of another roll
+// or of DrawStream.
 func NewPersonProof(p *Proof, label Label) (*PersonProof, error) {
+	if p.Result.draw == nil || p.Result.roll != p.Roll {
+		return nil, Faults{{"result", "is not that of the roll, or of DrawStream"}}
+	}
 	all := p.Roll.candidates
 	at, found := p.Roll.find(label)
 	if !found {
 		return nil, Faults{{"label", "is not on the roll"}}
-	}
-	if p.Result.roll != p.Roll {
-		return nil, Faults{{"result", "is not that of the roll"}}
 	}
 	roll := func(i int) []byte {
 		line := appendLine(nil, p.Plan, &all[i])
@@ -58,6 +59,13 @@ func (x *PersonProof) Encode() ([]byte, error) { return encodeJSON(x) }
 // one person. Errors: Faults.
 func (x *PersonProof) Verify(m *Manifest, a *Announcement) error {
 	var f Faults
+	digest, err := m.Digest()
+	if err != nil {
+		return err
+	}
+	if a.Manifest != digest {
+		f.add("announcement.manifest", "is not the digest of the manifest")
+	}
 	if root, ok := treeRoot(m.Count, x.At, []byte(x.Roll), x.RollPath); !ok || root != m.Tree {
 		f.add("roll", "is not a line of the roll at this place")
 	}
@@ -74,10 +82,20 @@ func (x *PersonProof) Verify(m *Manifest, a *Announcement) error {
 	return f.err()
 }
 
-// Holds checks that the line of the roll is that of a receipt. Errors: Faults.
-func (x *PersonProof) Holds(r *Receipt) error {
-	if !strings.HasPrefix(x.Roll, r.Label.String()+"\t") || !strings.HasSuffix(x.Roll, "\t"+r.Commitment.String()) {
-		return Faults{{"receipt", "has not the label and the commitment of the line"}}
+// Holds checks that the line of the roll is that of a receipt, which is of this
+// draw and was issued before its seed could be known: before Due, or where that
+// is not given, not after the freeze. That the receipt is the agency's,
+// VerifyReceipt checks. Errors: Faults.
+func (x *PersonProof) Holds(m *Manifest, r *Receipt) error {
+	var f Faults
+	if r.Program != m.Program || r.Wave != m.Wave {
+		f.add("receipt", "is of another program or wave")
 	}
-	return nil
+	if m.spoken(r.Issued) {
+		f.add("receipt.issued", "is not before the seed")
+	}
+	if !strings.HasPrefix(x.Roll, r.Label.String()+"\t") || !strings.HasSuffix(x.Roll, "\t"+r.Commitment.String()) {
+		f.add("receipt", "has not the label and the commitment of the line")
+	}
+	return f.err()
 }

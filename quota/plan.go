@@ -23,7 +23,14 @@ type Plan struct {
 	// HouseholdCap is how many seats one household may hold, at most 255,
 	// counting those that it holds already. 0 means no cap.
 	HouseholdCap int `json:"household_cap,omitempty"`
-	// Ticket says who has one chance: each person, or each household.
+	// Limits names the program's limits that the plan must respect, such as
+	// "two-per-household", at most 100. A draw itself respects HouseholdCap; the
+	// program's engine holds a plan against the limits that it names.
+	Limits []string `json:"limits,omitempty"`
+	// Ticket says who has one place in the order: each person, or each household,
+	// whose members then stand next to each other. The latter needs a HouseholdCap:
+	// with 1, each household has one chance; with 2, two of its members are drawn
+	// together.
 	Ticket Ticket `json:"ticket"`
 	// Tiers is the number of tiers, at least 1. Everybody of tier 0 comes before
 	// anybody of tier 1, and so on.
@@ -32,7 +39,9 @@ type Plan struct {
 	Key Key `json:"key,omitempty"`
 	// Counting says for how many guarantees one person counts. Empty is one.
 	Counting Counting `json:"counting,omitempty"`
-	// Waiting is how many candidates of each pool may wait for a returned seat.
+	// Waiting is how many candidates of each pool may wait for a returned seat, and
+	// how many of each group that has a reserve in the pool or above it may wait
+	// for one of its seats.
 	Waiting int64 `json:"waiting,omitempty"`
 	// SmallestCell is how many people at least must share pool and groups in the
 	// roll, which is public. 0 and 1 allow every cell.
@@ -120,7 +129,7 @@ const (
 	ReservedFirst Order = "reserved-first"
 )
 
-// Ticket says who has one chance in the lottery.
+// Ticket says who has one place in the lottery.
 type Ticket string
 
 const (
@@ -155,9 +164,12 @@ type Kind string
 
 const (
 	// Guarantee promises that at least so many seats go to the group, if it has
-	// the candidates. Each person counts for one guarantee only.
+	// the candidates and no household cap keeps them out. Each person counts for one
+	// guarantee only, or with CountAll for all of their groups'.
 	Guarantee Kind = "guarantee"
-	// SetAside keeps seats that only the group may take.
+	// SetAside keeps seats that only the group may take. Of several that are for a
+	// candidate, the first in the plan's order is charged, also where that leaves
+	// another unfilled.
 	SetAside Kind = "set-aside"
 )
 

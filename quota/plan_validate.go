@@ -11,7 +11,7 @@ const (
 	maxGroups = 32
 	maxPools  = 100_000
 	maxSpill  = 100
-	maxNamed  = 100 // witnesses
+	maxNamed  = 100 // witnesses, limits
 	maxTiers  = math.MaxUint16 + 1
 	maxSeats  = 1 << 40
 	maxID     = 64
@@ -53,8 +53,18 @@ func (v *planCheck) heads() {
 	if p.HouseholdCap < 0 || p.HouseholdCap > math.MaxUint8 {
 		f.add("household_cap", "must be 0 to 255")
 	}
+	seen := map[string]bool{}
+	for i, name := range p.Limits {
+		if !validID(name) || seen[name] || i >= maxNamed {
+			f.add(fmt.Sprintf("limits[%d]", i), "names one of at most 100, once; "+idRule)
+		}
+		seen[name] = true
+	}
 	if p.Ticket != PerPerson && p.Ticket != PerHousehold {
 		f.add("ticket", "must be person or household")
+	}
+	if p.Ticket == PerHousehold && p.HouseholdCap < 1 {
+		f.add("household_cap", "must be 1 or more where each household has one ticket: its members stand next to each other, and would all be drawn")
 	}
 	if p.Tiers < 1 || p.Tiers > maxTiers {
 		f.add("tiers", "must be 1 to 65536")

@@ -8,6 +8,9 @@ type Vacancy struct {
 	// Group is the group of a set-aside, as a position in Plan.Groups; -1 is an
 	// open seat. To refill a guarantee, ask for the group first and, if nobody
 	// fits, for an open seat.
+	//
+	// Whoever waits on the list of the home pool may have either; whoever waits on
+	// that of a group only, a reserved seat.
 	Group int8
 }
 
@@ -38,7 +41,11 @@ func (r *Result) Promote(v Vacancy, today Holders) (at int, ok bool) {
 	if today.Gone == nil {
 		today.Gone = func(int) bool { return false }
 	}
-	for _, i := range s.queue {
+	queue := s.queue
+	if v.Group >= 0 {
+		queue = s.reserved
+	}
+	for _, i := range queue {
 		e := &s.kept[i]
 		full := s.plan.HouseholdCap > 0 && e.household != 0 && held(e) >= s.plan.HouseholdCap
 		member := v.Group < 0 || e.groups>>v.Group&1 == 1

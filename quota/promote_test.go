@@ -78,16 +78,93 @@ func TestPromotionNeverDisplaces(t *testing.T) {
 	require.Positive(t, passed, "somebody whose household was full has fitted later")
 }
 
+// A reserved seat finds somebody of its group though the list of the pool is full of
+// others; an open one does not go to whoever waits for reserved seats only.
+func TestAReservedSeatFindsItsGroup(t *testing.T) {
+	p := &Plan{Name: "p", Ticket: PerPerson, Tiers: 1, Order: OpenFirst, Key: Arrival, Waiting: 2, Groups: []Group{{Code: "g", Meaning: ForAuditors}},
+		Pools: []Pool{{ID: "n", Seats: 1, Reserves: []Reserve{{"g", 1, SetAside, Keep}}}, {ID: "a", Parent: "n", Seats: 1}}}
+	var cs []Candidate
+	for i := range 12 {
+		c := Candidate{Label: Label{byte(i + 1)}, Pool: 1, Number: uint32(i)}
+		if i >= 5 && i < 9 {
+			c.Groups = 1
+		}
+		cs = append(cs, c)
+	}
+	roll, err := NewRoll(p, cs)
+	require.NoError(t, err)
+	result := Select(p, roll, NewKeys(nil, nil))
+	want := []Reason{DrawnOpen, Waiting, Waiting, SeatsExhausted, SeatsExhausted, WaitingReserve, WaitingReserve, SeatsExhausted}
+	for i, reason := range want {
+		require.Equal(t, reason, result.Outcome(i).Reason, i)
+	}
+	require.EqualValues(t, 2, result.Outcome(6).Position)
+	gone := map[int]bool{}
+	today := Holders{Gone: func(at int) bool { return gone[at] }}
+	for _, at := range []int{5, 6} {
+		got, ok := result.Promote(Vacancy{0, 0}, today)
+		require.True(t, ok)
+		require.Equal(t, at, got)
+		gone[got] = true
+	}
+	_, ok := result.Promote(Vacancy{0, 0}, today)
+	require.False(t, ok)
+	got, ok := result.Promote(Vacancy{Pool: 1, Group: -1}, Holders{})
+	require.True(t, ok, "without Holders: nobody is gone, and households hold what the draw gave them")
+	require.Equal(t, 1, got)
+	gone[1], gone[2] = true, true
+	_, ok = result.Promote(Vacancy{1, -1}, today)
+	require.False(t, ok)
+}
+
+// Without Holders.Household, a household holds what it held before and what the draw
+// gave it.
+func TestPromotionByTheDrawAlone(t *testing.T) {
+	p := &Plan{Name: "p", Ticket: PerPerson, Tiers: 1, Key: Arrival, HouseholdCap: 2, Waiting: 9, Pools: []Pool{{ID: "n", Seats: 1}}}
+	roll, err := NewRoll(p, []Candidate{
+		{Label: Label{1}, Number: 1, Household: 1, Held: 1}, {Label: Label{2}, Number: 2, Household: 1, Held: 1},
+		{Label: Label{3}, Number: 3, Household: 2, Held: 2}, {Label: Label{4}, Number: 4, Household: 3, Held: 1},
+	})
+	require.NoError(t, err)
+	result := Select(p, roll, NewKeys(nil, nil))
+	require.True(t, result.Outcome(0).Accepted())
+	at, ok := result.Promote(Vacancy{0, -1}, Holders{})
+	require.True(t, ok)
+	require.Equal(t, 3, at, "the first two households are full")
+	_, ok = result.Promote(Vacancy{0, -1}, Holders{Gone: func(at int) bool { return at == 3 }})
+	require.False(t, ok)
+	at, ok = result.Promote(Vacancy{0, -1}, Holders{Household: func(uint32) int { return 0 }})
+	require.True(t, ok)
+	require.Equal(t, 1, at)
+}
+
 // firstWho looks through everybody in the order of rank.
 func firstWho(p *Plan, roll *Roll, result *Result, order []uint32, v Vacancy, today Holders) (int, bool) {
-	waiting := map[int32]int64{}
+	waiting := map[[2]int32]int64{}
+	reserving := p.reserving()
 	for _, i := range order {
 		c, o := &roll.candidates[i], result.Outcome(int(i))
-		open := waiting[c.Pool] < p.Waiting // the list of the home pool is not yet full
-		if o.Reason == Waiting {
-			waiting[c.Pool]++
+		if o.Accepted() || o.Reason == Removed {
+			continue
 		}
-		if o.Reason != Waiting && (o.Reason != HouseholdFull || !open) || today.Gone(int(i)) {
+		lists := [][2]int32{{c.Pool, -1}} // the list of the home pool, and those of the groups
+		for g := range int32(len(p.Groups)) {
+			if c.Groups&reserving[c.Pool]>>g&1 == 1 {
+				lists = append(lists, [2]int32{c.Pool, g})
+			}
+		}
+		may, homeHad := false, waiting[lists[0]] < p.Waiting
+		for _, l := range lists {
+			had := waiting[l] < p.Waiting
+			may = may || had && (l[1] < 0 || v.Group >= 0)
+			if had && o.Reason != HouseholdFull {
+				waiting[l]++
+			}
+		}
+		if (o.Reason == Waiting) != (homeHad && o.Reason != HouseholdFull) {
+			panic("the list of the home pool is not as it should be")
+		}
+		if !may || today.Gone(int(i)) {
 			continue
 		}
 		if p.HouseholdCap > 0 && c.Household != 0 && today.Household(c.Household) >= p.HouseholdCap {

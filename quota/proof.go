@@ -35,11 +35,14 @@ type Proof struct {
 }
 
 // Announcement is what is published with the result: the digests of all that
-// came after the manifest. Its own digest stands for the whole draw.
+// came after the manifest, and of the manifest itself. Its own digest stands for
+// the whole draw.
 type Announcement struct {
-	Seed     Digest `json:"seed"`
-	Removals Digest `json:"removals"`
-	Result   Digest `json:"result"`
+	Manifest  Digest `json:"manifest"`
+	Witnesses Digest `json:"witnesses"`
+	Seed      Digest `json:"seed"`
+	Removals  Digest `json:"removals"`
+	Result    Digest `json:"result"`
 	// Tree is the root of the Merkle tree over the lines of the result.
 	Tree   Digest `json:"tree"`
 	Moves  Digest `json:"moves"`
@@ -62,10 +65,11 @@ func (a *Announcement) Digest() (Digest, error) {
 // WriteProof writes the files of a proof, each as a stream, through create,
 // which is given the name of a file. The same draw gives the same bytes. It
 // does not check the draw: VerifyProof does. Errors: Faults for a result of
-// another roll, *RollError for a roll of another plan, and those of create.
+// another roll or of DrawStream, which has no outcomes, *RollError for a roll of
+// another plan, and those of create.
 func WriteProof(create func(name string) (io.WriteCloser, error), p *Proof) error {
-	if p.Result.roll != p.Roll {
-		return Faults{{"result", "is not that of the roll"}}
+	if p.Result.draw == nil || p.Result.roll != p.Roll {
+		return Faults{{"result", "is not that of the roll, or of DrawStream"}}
 	}
 	_, err := p.write(func(name string, write func(io.Writer) error) error {
 		return writeFile(create, name, write)
@@ -84,8 +88,8 @@ func (p *Proof) write(put func(name string, write func(io.Writer) error) error) 
 	}{
 		{PlanFile, nil, func(w io.Writer) error { return writeJSON(w, p.Plan) }},
 		{RollFile, nil, func(w io.Writer) error { _, err := p.Roll.WriteTSV(w, p.Plan); return err }},
-		{ManifestFile, nil, func(w io.Writer) error { return writeJSON(w, p.Manifest) }},
-		{WitnessesFile, nil, func(w io.Writer) error { return writeJSON(w, witnessed{p.Attestations}) }},
+		{ManifestFile, &a.Manifest, func(w io.Writer) error { return writeJSON(w, p.Manifest) }},
+		{WitnessesFile, &a.Witnesses, func(w io.Writer) error { return writeJSON(w, witnessed{p.Attestations}) }},
 		{SeedFile, &a.Seed, func(w io.Writer) error { return writeJSON(w, p.Seed) }},
 		{RemovalsFile, &a.Removals, func(w io.Writer) error { return writeRemovals(w, p.Removals) }},
 		{ResultFile, &a.Result, func(w io.Writer) error { return writeResult(w, p, &result) }},

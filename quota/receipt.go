@@ -3,6 +3,7 @@ package quota
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -20,7 +21,24 @@ type Receipt struct {
 	Label      Label     `json:"label"`
 	Commitment Digest    `json:"commitment"`
 	Issued     time.Time `json:"issued"`
+	// Signature is Ed25519, in hexadecimal, over the canonical JSON of all the
+	// rest, without this field.
+	Signature string `json:"signature,omitempty"`
 }
+
+// ParseReceipt reads a receipt from JSON. It refuses unknown fields; VerifyReceipt
+// checks the rest.
+func ParseReceipt(data []byte) (*Receipt, error) {
+	r := new(Receipt)
+	if err := parseJSON(data, r); err != nil {
+		return nil, fmt.Errorf("quota: receipt: %w", err)
+	}
+	return r, nil
+}
+
+// Encode returns the canonical JSON, as Plan.Encode does: what the applicant is
+// handed.
+func (r *Receipt) Encode() ([]byte, error) { return encodeJSON(r) }
 
 // MarshalText and UnmarshalText make a label hexadecimal in JSON.
 func (l Label) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
@@ -36,37 +54,42 @@ func Commit(salt [32]byte, record []byte) Digest {
 	return Digest(h.Sum(nil))
 }
 
-// SignReceipt fills in the format and signs the canonical JSON with Ed25519.
-// Errors: Faults for names that are not IDs or an instant that is not UTC in
-// whole seconds.
-func SignReceipt(key ed25519.PrivateKey, r *Receipt) ([]byte, error) {
+// SignReceipt fills in the format and the signature. Errors: Faults for names
+// that are not IDs or an instant that is not UTC in whole seconds.
+func SignReceipt(key ed25519.PrivateKey, r *Receipt) error {
 	r.Format = ReceiptFormat
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	data, err := encodeJSON(r)
+	text, err := r.signed()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(key) != ed25519.PrivateKeySize {
-		return nil, Faults{{"key", "is not an Ed25519 key"}}
+		return Faults{{"key", "is not an Ed25519 key"}}
 	}
-	return ed25519.Sign(key, data), nil
+	r.Signature = hex.EncodeToString(ed25519.Sign(key, text))
+	return nil
 }
 
 // VerifyReceipt checks a receipt and its signature. Errors: Faults.
-func VerifyReceipt(key ed25519.PublicKey, r *Receipt, signature []byte) error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	data, err := encodeJSON(r)
+func VerifyReceipt(key ed25519.PublicKey, r *Receipt) error {
+	text, err := r.signed()
 	if err != nil {
 		return err
 	}
-	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, data, signature) {
+	var signature [ed25519.SignatureSize]byte
+	if len(key) != ed25519.PublicKeySize || decodeHex(signature[:], []byte(r.Signature)) != nil || !ed25519.Verify(key, text, signature[:]) {
 		return Faults{{"receipt", "the signature is not of this key and this receipt"}}
 	}
 	return nil
+}
+
+// signed is what the signature of a receipt covers.
+func (r *Receipt) signed() ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	bare := *r
+	bare.Signature = ""
+	return encodeJSON(&bare)
 }
 
 func (r *Receipt) check() error {
@@ -85,14 +108,16 @@ func (r *Receipt) check() error {
 
 func wholeUTC(t time.Time) bool {
 	_, offset := t.Zone()
-	return offset == 0 && t.Nanosecond() == 0 && !t.IsZero()
+	return offset == 0 && t.Nanosecond() == 0 && !t.IsZero() && t.Year() > 0
 }
 
 // Witness is somebody outside the agency with whom the digest of the manifest
 // is lodged before the seed exists.
 type Witness struct {
 	Name string `json:"name"`
-	// Key is the Ed25519 key with which the witness signs.
+	// Key is the Ed25519 key with which the witness signs. It is as the operator
+	// has written it: whoever checks compares it with the key that the witness
+	// itself has published.
 	Key Digest `json:"key"`
 }
 

@@ -1,9 +1,10 @@
 package quota
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gelombang/gelombang/program/ledger"
@@ -13,18 +14,24 @@ import (
 // pool in one wave. Each place has these accounts of program/ledger:
 //
 //	account                              balance                                bounds
-//	seat/WAVE/POOL/KIND/issued           minus the seats that the plan issued   at most 0
+//	seat/WAVE/POOL/KIND/issued           minus the seats that the plan issued   minus those of the plan, to 0
 //	seat/WAVE/POOL/KIND/moved            minus seats in, plus seats out,        none
 //	                                     inside the wave
-//	seat/WAVE/POOL/KIND/carried          the same between waves                 none
+//	seat/WAVE/POOL/KIND/carried-in       minus seats from earlier waves         at most 0
+//	seat/WAVE/POOL/KIND/carried-out      plus seats to later waves              at least 0
 //	seat/WAVE/POOL/KIND/left             seats that nobody has                  at least 0
 //	seat/WAVE/POOL/KIND/held             seats offered, not yet confirmed       at least 0
 //	seat/WAVE/POOL/KIND/granted          seats that somebody has                at least 0
 //
-// The six add up to zero after every posting. So granted + held + left is
-// always the cap of the place, which is -(issued + moved + carried), and over
-// all places and waves it is what was issued, since every movement between two
-// places leaves the sums of moved and of carried unchanged.
+// The seven add up to zero after every posting. So granted + held + left is
+// always the cap of the place, which is -(issued + moved + carried-in +
+// carried-out), and over all places and waves it is what was issued, since every
+// movement between two places leaves the sum of moved, and that of both carried,
+// unchanged.
+//
+// Two more accounts trace seats that were carried: seat/WAVE/POOL/KIND/from/EARLIER
+// is how many came from an earlier wave, and seat/EARLIER/POOL/KIND/to/WAVE is minus
+// how many went there. See From and To.
 type Place struct {
 	// Wave and Pool have the letters of a pool ID.
 	Wave, Pool string
@@ -37,13 +44,19 @@ type Place struct {
 type Balance string
 
 const (
-	Issued  Balance = "issued"
-	Moved   Balance = "moved"
-	Carried Balance = "carried"
-	Left    Balance = "left"
-	Held    Balance = "held"
-	Granted Balance = "granted"
+	Issued     Balance = "issued"
+	Moved      Balance = "moved"
+	CarriedIn  Balance = "carried-in"
+	CarriedOut Balance = "carried-out"
+	Left       Balance = "left"
+	Held       Balance = "held"
+	Granted    Balance = "granted"
 )
+
+// Balances are all accounts that add up to zero, in the order of Place.
+func Balances() []Balance {
+	return []Balance{Issued, Moved, CarriedIn, CarriedOut, Left, Held, Granted}
+}
 
 // Account is the name of an account of the place.
 func (p Place) Account(b Balance) ledger.Account {
@@ -54,12 +67,18 @@ func (p Place) Account(b Balance) ledger.Account {
 	return ledger.Account("seat/" + p.Wave + "/" + p.Pool + "/" + kind + "/" + string(b))
 }
 
+// From is the account of how many seats of the place came from an earlier wave.
+func (p Place) From(earlier string) ledger.Account { return p.Account(Balance("from/" + earlier)) }
+
+// To is the account of minus how many seats of the place went to a later wave.
+func (p Place) To(later string) ledger.Account { return p.Account(Balance("to/" + later)) }
+
 func (p Place) leg(b Balance, n int64) ledger.Leg {
 	bounds := ledger.AtLeast(0)
 	switch b {
-	case Issued:
+	case CarriedIn:
 		bounds = ledger.Between(ledger.NoMin, 0)
-	case Moved, Carried:
+	case Moved:
 		bounds = ledger.Free()
 	}
 	return ledger.Leg{Account: p.Account(b), Amount: n, Bounds: bounds}
@@ -78,7 +97,9 @@ func (p Place) check(f *Faults, field string) {
 }
 
 // Issue opens a wave: every seat of the plan comes into being, in one posting
-// under the caller's id. A plan of no seats is refused. Errors: Faults.
+// under the caller's id. A plan of no seats is refused. Errors: Faults. A wave is
+// issued once: under another id, or with another plan, the posting is a
+// *ledger.BoundError.
 func Issue(id string, p *Plan, wave string) (ledger.Posting, error) {
 	if err := p.Validate(); err != nil {
 		return ledger.Posting{}, err
@@ -107,7 +128,8 @@ func Issue(id string, p *Plan, wave string) (ledger.Posting, error) {
 // pending posting. Nobody else can have them, and from that instant on they are
 // left again by themselves: whoever posts next finds them so, and no sweeper is
 // needed. The same id with the same arguments has the same answer; with others
-// it is a *ledger.ConflictError. Too few seats is a *ledger.BoundError. Errors
+// it is a *ledger.ConflictError. Too few seats is a *ledger.BoundError, and an
+// instant that is not after the one of posting a *ledger.ResolvedError. Errors
 // here and below: Faults, for n under 1, an empty id or a place that has no
 // name.
 func Hold(id string, at Place, n int64, until time.Time) (ledger.Posting, error) {
@@ -127,27 +149,55 @@ func Confirm(id, hold string) (ledger.Posting, error) { return resolve(id, hold,
 // Release gives up a hold: its seats are left again.
 func Release(id, hold string) (ledger.Posting, error) { return resolve(id, hold, ledger.Void) }
 
-// ConfirmPart grants n seats of a hold and gives up the others. The postings
-// are applied together. n must not be more than the hold has, and at its place:
-// the caller knows them, as does whoever reads the hold.
-func ConfirmPart(id, hold string, at Place, n int64) ([]ledger.Posting, error) {
-	release, err := Release(id+"/release", hold)
-	if err != nil || id == "" {
-		return nil, cmp.Or[error](err, Faults{{"id", "missing"}})
-	}
-	grant, err := Grant(id, at, n)
-	return []ledger.Posting{release, grant}, err
-}
-
-// Extend keeps the n seats of a hold until another instant. From then on they
-// are held under id. The postings are applied together.
-func Extend(id, hold string, at Place, n int64, until time.Time) ([]ledger.Posting, error) {
-	again, err := Hold(id, at, n, until)
+// ConfirmPart grants n seats of a hold, which is what Hold or Extend returned, and
+// gives up the others. The postings are applied together. The first is the hold
+// itself: a posting that was applied changes nothing, and one that is not what was
+// held under its id is a *ledger.ConflictError. Errors: Faults for more seats than
+// the hold has.
+func ConfirmPart(id string, hold ledger.Posting, n int64) ([]ledger.Posting, error) {
+	grant, release, err := instead(id, hold)
 	if err != nil {
 		return nil, err
 	}
-	release, err := Release(id+"/release", hold)
-	return []ledger.Posting{release, again}, err
+	if n < 1 || n > hold.Legs[1].Amount {
+		return nil, Faults{{"seats", "must be 1 to those of the hold"}}
+	}
+	grant.Legs[0].Amount, grant.Legs[1].Amount = -n, n
+	return []ledger.Posting{hold, release, grant}, nil
+}
+
+// Extend keeps the seats of a hold, which is what Hold or Extend returned, until
+// another instant. From then on they are held under id. The postings are applied
+// together; the first and the last return what they do in ConfirmPart and Hold.
+func Extend(id string, hold ledger.Posting, until time.Time) ([]ledger.Posting, error) {
+	again, release, err := instead(id, hold)
+	if err != nil {
+		return nil, err
+	}
+	if until.IsZero() {
+		return nil, Faults{{"until", "missing: a hold ends by itself"}}
+	}
+	again.Kind, again.Expires = ledger.Pending, until
+	return []ledger.Posting{hold, release, again}, nil
+}
+
+// instead gives up a hold, and returns a posting with its legs that grants them.
+func instead(id string, hold ledger.Posting) (next, release ledger.Posting, err error) {
+	var f Faults
+	if id == "" {
+		f.add("id", "missing")
+	}
+	legs := slices.Clone(hold.Legs)
+	if hold.Kind != ledger.Pending || len(legs) != 2 || legs[1].Amount < 1 || legs[0].Amount != -legs[1].Amount {
+		f.add("hold", "is not a hold")
+	} else if at, ok := strings.CutSuffix(string(legs[0].Account), string(Left)); !ok || string(legs[1].Account) != at+string(Granted) {
+		f.add("hold", "is not a hold")
+	}
+	if err := f.err(); err != nil {
+		return next, release, err
+	}
+	release, err = Release(id+"/release", hold.ID)
+	return ledger.Posting{ID: id, Legs: legs}, release, err
 }
 
 func resolve(id, hold string, kind ledger.Kind) (ledger.Posting, error) {
@@ -172,7 +222,10 @@ type Stats struct{ Cap, Left, Held, Granted int64 }
 // that ended since then still counts as held until somebody posts.
 func StatsOf(at Place, balance func(ledger.Account) ledger.Balance) Stats {
 	left := balance(at.Account(Left))
-	in := balance(at.Account(Issued)).Posted + balance(at.Account(Moved)).Posted + balance(at.Account(Carried)).Posted
+	var in int64
+	for _, b := range []Balance{Issued, Moved, CarriedIn, CarriedOut} {
+		in += balance(at.Account(b)).Posted
+	}
 	return Stats{
 		Cap: -in, Left: left.Available(), Held: left.Out + balance(at.Account(Held)).Posted,
 		Granted: balance(at.Account(Granted)).Posted,
@@ -196,17 +249,25 @@ func Spill(id string, from, to Place, n int64) (ledger.Posting, error) {
 	if from.Wave != to.Wave {
 		f.add("to.wave", "is another wave: use Carry")
 	}
-	return between(id, from, to, Moved, n, f)
+	return between(id, from, to, Moved, Moved, n, f)
 }
 
-// Carry moves n seats that are left to a pool of a later wave. Which wave is
-// later, the caller knows.
+// Carry moves n seats that are left to a pool of a later wave, and notes in the
+// accounts From and To where they come from. Which wave is later, the caller
+// knows.
 func Carry(id string, from, to Place, n int64) (ledger.Posting, error) {
 	var f Faults
 	if from.Wave == to.Wave {
 		f.add("to.wave", "is the same wave: use Spill")
 	}
-	return between(id, from, to, Carried, n, f)
+	p, err := between(id, from, to, CarriedOut, CarriedIn, n, f)
+	if err != nil {
+		return p, err
+	}
+	p.Legs = append(p.Legs,
+		ledger.Leg{Account: from.To(to.Wave), Amount: -n, Bounds: ledger.Between(ledger.NoMin, 0)},
+		ledger.Leg{Account: to.From(from.Wave), Amount: n, Bounds: ledger.AtLeast(0)})
+	return p, nil
 }
 
 // CloseWave returns the postings that carry all seats that are left in the
@@ -217,9 +278,8 @@ func Carry(id string, from, to Place, n int64) (ledger.Posting, error) {
 // balance must be as of the closing, so that no hold counts whose time is over:
 // a Book has them after Apply, be it of no postings. Seats that are held or
 // granted stay. If they come back later, close again: the ids follow from id,
-// the place and what it has carried so far. So the same closing has the same
-// postings, and one that was applied leaves nothing to carry. Carry no seats
-// into a wave after it was closed under this id.
+// the place and what went out of it so far, which never shrinks. So the same
+// closing has the same postings, and one that was applied leaves nothing to carry.
 //
 // Errors: Faults, for no id, places of several waves, one twice, or a target
 // that Carry refuses.
@@ -240,7 +300,7 @@ func CloseWave(id string, places []Place, balance func(ledger.Account) ledger.Ba
 		if n <= 0 {
 			continue
 		}
-		carried := balance(from.Account(Carried)).Posted
+		carried := balance(from.Account(CarriedOut)).Posted
 		p, err := Carry(fmt.Sprintf("%s/%s/%d", id, left, carried), from, to(from), n)
 		var wrong Faults
 		if errors.As(err, &wrong) {
@@ -278,7 +338,9 @@ func issue(legs []ledger.Leg, at Place, n int64) []ledger.Leg {
 	if n == 0 {
 		return legs
 	}
-	return append(legs, at.leg(Issued, -n), at.leg(Left, n))
+	once := at.leg(Issued, -n)
+	once.Bounds = ledger.Between(-n, 0)
+	return append(legs, once, at.leg(Left, n))
 }
 
 func inside(id string, at Place, from, to Balance, n int64) (ledger.Posting, error) {
@@ -288,7 +350,7 @@ func inside(id string, at Place, from, to Balance, n int64) (ledger.Posting, err
 	return posting(id, []ledger.Leg{at.leg(from, -n), at.leg(to, n)}, f)
 }
 
-func between(id string, from, to Place, through Balance, n int64, f Faults) (ledger.Posting, error) {
+func between(id string, from, to Place, out, in Balance, n int64, f Faults) (ledger.Posting, error) {
 	from.check(&f, "from")
 	to.check(&f, "to")
 	checkSeats(&f, n)
@@ -296,8 +358,8 @@ func between(id string, from, to Place, through Balance, n int64, f Faults) (led
 		f.add("to", "is the place where the seats are")
 	}
 	return posting(id, []ledger.Leg{
-		from.leg(Left, -n), from.leg(through, n),
-		to.leg(through, -n), to.leg(Left, n),
+		from.leg(Left, -n), from.leg(out, n),
+		to.leg(in, -n), to.leg(Left, n),
 	}, f)
 }
 

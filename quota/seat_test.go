@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,14 +67,16 @@ func TestLiveSeats(t *testing.T) {
 	require.ErrorAs(t, d.one(Hold("h1", a, 2, soon)), &conflict)
 	require.ErrorAs(t, d.one(Hold("h2", a, 3, soon)), &bound, "held seats are nobody else's")
 
-	require.NoError(t, d.post(ConfirmPart("c1", "h1", a, 2)))
+	h1 := hold(t, "h1", a, 3, soon)
+	require.NoError(t, d.post(ConfirmPart("c1", h1, 2)))
 	require.Equal(t, Stats{5, 3, 0, 2}, d.stats(a))
-	require.NoError(t, d.post(ConfirmPart("c1", "h1", a, 2)), "the same again")
+	require.NoError(t, d.post(ConfirmPart("c1", h1, 2)), "the same again")
+	require.ErrorAs(t, d.post(ConfirmPart("c1", h1, 1)), &conflict)
 	require.ErrorAs(t, d.one(Confirm("c2", "h1")), &resolved, "a hold is resolved once")
 	require.ErrorAs(t, d.one(Release("r1", "h1")), &resolved)
 
 	require.NoError(t, d.one(Hold("h3", a, 3, soon)))
-	require.NoError(t, d.post(Extend("h4", "h3", a, 3, noon.Add(time.Hour))))
+	require.NoError(t, d.post(Extend("h4", hold(t, "h3", a, 3, soon), noon.Add(time.Hour))))
 	d.now = soon
 	require.ErrorAs(t, d.one(Confirm("c3", "h3")), &resolved)
 	require.NoError(t, d.one(Confirm("c4", "h4")), "the extended hold lives on")
@@ -82,16 +84,89 @@ func TestLiveSeats(t *testing.T) {
 	require.NoError(t, d.one(Revoke("v1", a, 4)))
 	require.NoError(t, d.one(Hold("h5", a, 4, soon.Add(time.Minute))))
 	require.ErrorAs(t, d.one(Hold("h6", a, 1, soon.Add(time.Hour))), &bound)
+	require.ErrorAs(t, d.one(Hold("h7", a, 1, d.now)), &resolved, "a hold that is over when it begins")
 	d.now = soon.Add(time.Minute)
 	require.NoError(t, d.one(Hold("h6", a, 4, soon.Add(time.Hour))), "an expired hold is reclaimed without a sweeper")
 	require.NoError(t, d.one(Release("r2", "h6")))
 
 	_, err := Hold("h", a, 1, time.Time{})
 	require.Error(t, err)
-	for _, bad := range []error{second(ConfirmPart("", "h", a, 1)), second(Confirm("x", "")), second(Release("x", "x")), second(Carry("x", a, a, 0))} {
+	for _, bad := range []error{second(ConfirmPart("", h1, 1)), second(ConfirmPart("x", h1, 4)), second(ConfirmPart("x", h1, 0)),
+		second(Extend("", h1, soon)), second(Extend("x", h1, time.Time{})), second(Confirm("x", "")), second(Release("x", "x")), second(Carry("x", a, a, 0))} {
 		var f Faults
 		require.ErrorAs(t, bad, &f)
 	}
+}
+
+func hold(t testing.TB, id string, at Place, n int64, until time.Time) ledger.Posting {
+	p, err := Hold(id, at, n, until)
+	require.NoError(t, err)
+	return p
+}
+
+// What is confirmed or extended is what was held: a posting that says another
+// place or number is refused, and nothing changes.
+func TestAHoldIsWhatWasHeld(t *testing.T) {
+	d := &desk{t: t, now: noon}
+	a, b := d.open("11", "a", 9), d.open("11", "b", 9)
+	soon := noon.Add(time.Minute)
+	good := hold(t, "h", a, 1, soon)
+	require.NoError(t, d.one(good, nil))
+	var conflict *ledger.ConflictError
+	for name, lie := range map[string]ledger.Posting{
+		"place": hold(t, "h", b, 1, soon), "number": hold(t, "h", a, 5, soon), "end": hold(t, "h", a, 1, soon.Add(time.Microsecond)),
+	} {
+		require.ErrorAs(t, d.post(ConfirmPart("c", lie, lie.Legs[1].Amount)), &conflict, name)
+		require.ErrorAs(t, d.post(Extend("e", lie, soon.Add(time.Hour))), &conflict, name)
+		require.Equal(t, Stats{9, 8, 1, 0}, d.stats(a))
+		require.Equal(t, Stats{9, 9, 0, 0}, d.stats(b))
+	}
+	grant, err := Grant("g", a, 1)
+	require.NoError(t, err)
+	other := hold(t, "h", a, 1, soon)
+	other.Legs[1].Account = b.Account(Granted)
+	var f Faults
+	for _, bad := range []ledger.Posting{grant, {ID: "h", Kind: ledger.Pending}, other} {
+		require.ErrorAs(t, second(ConfirmPart("c", bad, 1)), &f)
+		require.ErrorAs(t, second(Extend("c", bad, soon)), &f)
+	}
+	require.NoError(t, d.post(ConfirmPart("c", good, 1)), "the control")
+	require.Equal(t, Stats{9, 8, 0, 1}, d.stats(a))
+}
+
+// A wave is issued once, under whatever id.
+func TestAWaveIsIssuedOnce(t *testing.T) {
+	d := &desk{t: t, now: noon}
+	a := d.open("11", "a", 9)
+	var bound *ledger.BoundError
+	for _, seats := range []int64{9, 1, 20} {
+		p := &Plan{Name: "x", Tiers: 1, Ticket: PerPerson, Pools: []Pool{{ID: "a", Seats: seats}}}
+		require.ErrorAs(t, d.one(Issue("again", p, "11")), &bound, seats)
+	}
+	require.Equal(t, Stats{9, 9, 0, 0}, d.stats(a))
+}
+
+// A place that was closed, got seats from an earlier wave and is closed again
+// under the same id carries them all: no closing stands for another.
+func TestClosingAgainCarriesWhatCameIn(t *testing.T) {
+	d := &desk{t: t, now: noon}
+	early, at, late := d.open("1", "a", 1), d.open("2", "a", 1), Place{"3", "a", ""}
+	d.places = append(d.places, late)
+	to := func(Place) Place { return late }
+	for want := int64(1); want <= 2; want++ {
+		close, err := CloseWave("close", []Place{at}, d.book.Balance, to)
+		require.NoError(t, err)
+		require.Len(t, close, 1)
+		require.NoError(t, d.post(close, nil))
+		require.Zero(t, d.stats(at).Left)
+		require.Equal(t, want, d.stats(late).Left)
+		if want == 1 {
+			require.NoError(t, d.one(Carry("in", early, at, 1)))
+		}
+	}
+	require.EqualValues(t, 2, d.book.Balance(late.From("2")).Posted)
+	require.EqualValues(t, 1, d.book.Balance(at.From("1")).Posted, "and the one behind it")
+	require.EqualValues(t, -2, d.book.Balance(at.To("3")).Posted)
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -104,10 +179,15 @@ func TestSeatsAreConserved(t *testing.T) {
 		d := &desk{t: t, now: noon}
 		places := []Place{d.open("1", "a", 9), d.open("1", "b", 4), d.open("2", "a", 6)}
 		var last []ledger.Posting
+		holds := map[string]ledger.Posting{"": hold(t, "none", places[0], 1, noon.Add(time.Hour))}
 		for step := range 300 {
 			d.now = d.now.Add(time.Duration(r.IntN(4)) * time.Second)
 			at, n, id := places[r.IntN(3)], 1+r.Int64N(4), fmt.Sprint("s", step)
-			of, until := fmt.Sprint("s", r.IntN(step+1)), d.now.Add(time.Duration(1+r.IntN(20))*time.Second)
+			of := fmt.Sprint("s", r.IntN(step+1))
+			if _, held := holds[of]; !held {
+				of = ""
+			}
+			until := d.now.Add(time.Duration(1+r.IntN(20)) * time.Second)
 			one := func(p ledger.Posting, err error) ([]ledger.Posting, error) { return []ledger.Posting{p}, err }
 			var postings []ledger.Posting
 			var err error
@@ -115,13 +195,13 @@ func TestSeatsAreConserved(t *testing.T) {
 			case 0, 1:
 				postings, err = one(Hold(id, at, n, until))
 			case 2:
-				postings, err = one(Confirm(id, of))
+				postings, err = one(Confirm(id, holds[of].ID))
 			case 3:
-				postings, err = one(Release(id, of))
+				postings, err = one(Release(id, holds[of].ID))
 			case 4:
-				postings, err = ConfirmPart(id, of, at, n)
+				postings, err = ConfirmPart(id, holds[of], min(n, holds[of].Legs[1].Amount))
 			case 5:
-				postings, err = Extend(id, of, at, n, until)
+				postings, err = Extend(id, holds[of], until)
 			case 6:
 				postings, err = one(Revoke(id, at, n))
 			case 7:
@@ -132,6 +212,9 @@ func TestSeatsAreConserved(t *testing.T) {
 			}
 			if d.post(postings, nil) == nil {
 				last = postings
+				if p := postings[len(postings)-1]; p.Kind == ledger.Pending {
+					holds[id] = p
+				}
 			}
 			before := d.book.Balance(at.Account(Left))
 			if last != nil && d.post(last, nil) == nil {
@@ -145,9 +228,13 @@ func TestSeatsAreConserved(t *testing.T) {
 // had lost. What is tested is that no seat appears or vanishes, and that each
 // can be traced to the wave that lost it. Of the figures the totals of waves 1
 // to 10 and 11 are published, and so are 800,000 for each of waves 18 to 20,
-// 754,929 for wave 21, and 600,000 for each of waves 12 to 15. Derived: the
+// 754,929 for wave 21, and 600,000 for each of waves 12 to 15. For wave 11 the
+// press also gives 364,622 revoked, and about 390,000 and about 400,000; the one
+// that adds up to the "5.9 million decreed" of 2020 is taken. Derived: the
 // 300,000 of wave 16. Assumed: how many seats each single wave lost, and the
-// 44,000 of wave 17; about 46,000 is published for wave 22.
+// 44,000 of wave 17; about 46,000 is published for wave 22. Assumed for the test
+// alone, and in no total: that wave 11 lost 1,000 seats to wave 17, and wave 17
+// those and 500 more to wave 22, so that a seat of wave 22 is traced through two.
 func TestRollOverOfWaves11And17And22(t *testing.T) {
 	const pool = "ID"
 	type lost struct {
@@ -187,16 +274,36 @@ func TestRollOverOfWaves11And17And22(t *testing.T) {
 			sum += l.seats
 			require.Equal(t, Stats{l.issued - l.seats, 0, 0, l.issued - l.seats}, d.stats(from), i)
 			require.Equal(t, Stats{sum, sum, 0, 0}, d.stats(to))
-			require.Equal(t, l.seats, d.book.Balance(from.Account(Carried)).Posted, "traced to the wave that lost it")
+			require.Equal(t, l.seats, d.book.Balance(to.From(l.wave)).Posted, "traced from the restored wave to the one that lost it")
+			require.Equal(t, -l.seats, d.book.Balance(from.To(r.to)).Posted, "and back")
 			require.Error(t, d.one(Carry("more/"+l.wave, from, to, 1)), "the control: nothing more to carry")
 		}
 		require.Zero(t, d.book.Balance(to.Account(Issued)).Posted, "the restored wave has no seat of its own")
-		require.Equal(t, -sum, d.book.Balance(to.Account(Carried)).Posted)
+		require.Equal(t, -sum, d.book.Balance(to.Account(CarriedIn)).Posted)
+		require.Equal(t, sum, traced(d, to), "each seat is traced")
 	}
 	require.EqualValues(t, 382_868, d.stats(Place{"11", pool, ""}).Cap)
 	require.EqualValues(t, 44_000, d.stats(Place{"17", pool, ""}).Cap)
 	require.EqualValues(t, 46_000, d.stats(Place{"22", pool, ""}).Cap)
-	require.True(t, slices.Contains(d.book.Accounts(), Place{"22", pool, ""}.Account(Carried)))
+	// The chain 11, 17, 22.
+	eleven, seventeen, last := Place{"11", pool, ""}, Place{"17", pool, ""}, Place{"22", pool, ""}
+	require.NoError(t, d.one(Carry("chain/11", eleven, seventeen, 1000)))
+	require.NoError(t, d.one(Carry("chain/17", seventeen, last, 1500)))
+	require.EqualValues(t, 1500, d.book.Balance(last.From("17")).Posted)
+	require.EqualValues(t, 1000, d.book.Balance(seventeen.From("11")).Posted)
+	require.EqualValues(t, 150_000, d.book.Balance(eleven.From("1-5")).Posted)
+	require.Equal(t, traced(d, last), -d.book.Balance(last.Account(CarriedIn)).Posted)
+	require.EqualValues(t, 47_500, traced(d, last))
+}
+
+// traced adds up what came to a place, by the waves that it came from.
+func traced(d *desk, at Place) (sum int64) {
+	for _, a := range d.book.Accounts() {
+		if strings.HasPrefix(string(a), string(at.From(""))) {
+			sum += d.book.Balance(a).Posted
+		}
+	}
+	return sum
 }
 
 // Closing after any history moves all that is left and nothing else, in the

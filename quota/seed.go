@@ -32,8 +32,8 @@ type Fallback struct {
 	// Until is how long the source has to speak, in UTC and whole seconds, not
 	// before Manifest.Due.
 	Until time.Time `json:"until"`
-	// Beacon is another beacon, or a later round of the same one, that speaks
-	// after Until.
+	// Beacon is another beacon, or a later round of the same one. It must speak
+	// after Until: of a chain whose rhythm is known (Beacon.Time) that is checked.
 	Beacon Beacon `json:"beacon"`
 }
 
@@ -41,7 +41,9 @@ type Fallback struct {
 type Condition string
 
 // NotPublished: the source gave nothing until Fallback.Until. It is the only
-// condition: one that the agency could bring about would be a second chance.
+// condition: one that the agency could bring about would be a second chance. So
+// only a beacon can have a fallback: numbers that are read for the agency, it
+// could keep back.
 const NotPublished Condition = "not-published"
 
 // Beacon is one future round of a public randomness beacon, such as drand.
@@ -51,6 +53,33 @@ type Beacon struct {
 	Chain string `json:"chain"`
 	Round uint64 `json:"round"`
 }
+
+// Time is when the round is published, if the chain is one whose rhythm is known
+// here: quicknet and the default chain of the League of Entropy, by their chain
+// hashes. https://docs.drand.love has their parameters. A manifest whose round
+// speaks before it should is refused; of another chain, nobody here can tell.
+func (b *Beacon) Time() (at time.Time, known bool) {
+	genesis, period := b.rhythm()
+	if period == 0 || b.Round == 0 || b.Round > maxRound {
+		return time.Time{}, false
+	}
+	return time.Unix(genesis+int64(b.Round-1)*period, 0).UTC(), true
+}
+
+// rhythm is when round 1 was, and how far rounds are apart, in seconds of Unix
+// time. A period of 0 is not known.
+func (b *Beacon) rhythm() (genesis, period int64) {
+	switch b.Chain {
+	case "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971": // quicknet
+		return 1692803367, 3
+	case "8990e7a9aaed2ffed73dbd7092123d6f289930540d7651336225dc172e51b2ce": // default
+		return 1595431050, 30
+	}
+	return 0, 0
+}
+
+// maxRound is some 100,000 years away.
+const maxRound = 1 << 40
 
 // Drawer is one source of numbers that witnesses read and type: a lottery, a
 // number of dice.
@@ -157,6 +186,9 @@ func (b *Beacon) check(f *Faults, field string) {
 	if !validID(b.Name) || !validID(b.Chain) || b.Round == 0 {
 		f.add(field, "needs name, chain and round")
 	}
+	if _, period := b.rhythm(); period > 0 && b.Round > maxRound {
+		f.add(field+".round", "is more than 2^40")
+	}
 }
 
 func (s *Source) checkFallback(f *Faults) {
@@ -171,6 +203,9 @@ func (s *Source) checkFallback(f *Faults) {
 		f.add("source.fallback.until", "must be given, in UTC and whole seconds")
 	}
 	b.Beacon.check(f, "source.fallback.beacon")
+	if s.Beacon == nil {
+		f.add("source.fallback", "only where the source is a beacon: witnessed numbers the agency could keep back, and so choose between two seeds")
+	}
 	if s.Beacon != nil && s.Beacon.Chain == b.Beacon.Chain && b.Beacon.Round <= s.Beacon.Round {
 		f.add("source.fallback.beacon", "must be another beacon or a later round")
 	}

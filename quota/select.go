@@ -1,5 +1,7 @@
 package quota
 
+import "math/bits"
+
 // selection is a draw at work, on the candidates that order has kept.
 type selection struct {
 	order      *order
@@ -9,7 +11,8 @@ type selection struct {
 	pools      []poolState
 	households tally    // seats accepted now, by household
 	filled     []uint64 // a bit for the low bits of households that became full
-	queue      []uint32 // who may be promoted, in the order of rank
+	queue      []uint32 // who may be promoted to an open seat, in the order of rank
+	reserved   []uint32 // who may be promoted to a reserved seat, if of its group
 	moves      []Move
 	seated     int64
 }
@@ -25,6 +28,13 @@ type poolState struct {
 	spilling int64   // own seats that are on their way along the spill list
 	at       int32   // where they are now
 	waiting  counter // places of the waiting list that are left
+	lists    []list  // waiting lists of groups
+}
+
+// list is the waiting list of a pool's people of one group.
+type list struct {
+	group   int8
+	waiting counter
 }
 
 // counter is a number of seats, and from which head on there were none: 0 if
@@ -79,12 +89,17 @@ func newSelection(d *order, room int64) *selection {
 	for i := range p.Pools {
 		byID[p.Pools[i].ID] = int32(i)
 	}
-	groups := p.groupBits()
+	groups, reserving := p.groupBits(), p.reserving()
 	for i := range p.Pools {
 		pool, state := &p.Pools[i], &s.pools[i]
 		state.parent, state.open.left, state.at, state.waiting.left = -1, pool.Seats, int32(i), p.Waiting
 		if pool.Parent != "" {
 			state.parent = byID[pool.Parent]
+		}
+		if p.Waiting > 0 {
+			for rest := reserving[i]; rest != 0; rest &= rest - 1 {
+				state.lists = append(state.lists, list{int8(bits.TrailingZeros32(rest)), counter{left: p.Waiting}})
+			}
 		}
 		for _, to := range pool.Spill {
 			state.spill = append(state.spill, byID[to])
@@ -325,24 +340,52 @@ func (s *selection) spilledGone(c *cell) bool {
 	return true
 }
 
-// wait makes the waiting list of each pool, and gives the others a reason.
+// wait makes the waiting list of each pool, and of each group that has a reserve
+// there or above, and gives the others a reason.
 func (s *selection) wait() {
 	for i := range s.pools {
-		s.pools[i].waiting.begin()
+		pool := &s.pools[i]
+		pool.waiting.begin()
+		for k := range pool.lists {
+			pool.lists[k].waiting.begin()
+		}
 	}
 	for _, i := range s.rest {
 		e := &s.kept[i]
-		w := &s.pools[e.pool].waiting
-		if w.left > 0 {
+		pool := &s.pools[e.pool]
+		open, reserved := pool.waiting.left > 0, false
+		for k := range pool.lists {
+			reserved = reserved || e.groups>>pool.lists[k].group&1 == 1 && pool.lists[k].waiting.left > 0
+		}
+		if open {
 			s.queue = append(s.queue, i)
+		}
+		if open || reserved {
+			s.reserved = append(s.reserved, i)
 		}
 		if s.full(e.household, e.held) {
 			e.reason = HouseholdFull
-		} else if w.take(e) {
-			e.reason, e.number = Waiting, uint32(s.plan.Waiting-w.left)
+			continue
+		}
+		if pool.waiting.take(e) {
+			e.reason, e.number = Waiting, uint32(s.plan.Waiting-pool.waiting.left)
+		}
+		for k := range pool.lists {
+			l := &pool.lists[k]
+			if e.groups>>l.group&1 == 1 && l.waiting.take(e) && e.reason == SeatsExhausted {
+				e.reason, e.number = WaitingReserve, uint32(s.plan.Waiting-l.waiting.left)
+			}
 		}
 	}
-	s.mark(func(c *cell) bool { return s.pools[c.pool].waiting.before(c.limit) })
+	s.mark(func(c *cell) bool {
+		pool := &s.pools[c.pool]
+		for k := range pool.lists {
+			if l := &pool.lists[k]; c.groups>>l.group&1 == 1 && !l.waiting.before(c.limit) {
+				return false
+			}
+		}
+		return pool.waiting.before(c.limit)
+	})
 }
 
 // left is the outcome of a candidate who was not kept.

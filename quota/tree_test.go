@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -73,8 +74,29 @@ func TestPersonProof(t *testing.T) {
 		x, err = ParsePersonProof(data)
 		require.NoError(t, err)
 		require.NoError(t, x.Verify(proof.Manifest, a))
-		require.NoError(t, x.Holds(&Receipt{Label: c.Label, Commitment: c.Commitment}))
-		require.Error(t, x.Holds(&Receipt{Label: c.Label, Commitment: Digest{255}}))
+		m := proof.Manifest
+		good := Receipt{Program: m.Program, Wave: m.Wave, Label: c.Label, Commitment: c.Commitment, Issued: m.Frozen}
+		require.NoError(t, x.Holds(m, &good))
+		for name, change := range map[string]func(*Receipt){
+			"commitment": func(r *Receipt) { r.Commitment = Digest{255} },
+			"label":      func(r *Receipt) { r.Label = Label{255} },
+			"program":    func(r *Receipt) { r.Program = "another" },
+			"wave":       func(r *Receipt) { r.Wave = "5" },
+			"late":       func(r *Receipt) { r.Issued = m.Frozen.Add(time.Second) },
+		} {
+			bad := good
+			change(&bad)
+			require.Error(t, x.Holds(m, &bad), name)
+		}
+		due := *m
+		due.Due = m.Frozen.Add(time.Hour)
+		good.Issued = due.Due.Add(-time.Second)
+		require.NoError(t, x.Holds(&due, &good), "after the freeze, and before the seed is due")
+		good.Issued = due.Due
+		require.Error(t, x.Holds(&due, &good))
+		other := *a
+		other.Manifest[0] ^= 1
+		require.ErrorContains(t, x.Verify(m, &other), "announcement.manifest")
 		lie := *x
 		lie.Result = lie.Result[:len(lie.Result)-1] + "9"
 		require.Equal(t, lie.Result == x.Result, lie.Verify(proof.Manifest, a) == nil)

@@ -11,7 +11,9 @@ import (
 )
 
 // ProofError is the first thing wrong with a proof: the file, the line from 1
-// (0 for the file as a whole), and the rule.
+// (0 for the file as a whole), and the rule. Where a file is not that of which
+// another has the digest, nobody can tell which of the two was changed: the rule
+// then names the other.
 type ProofError struct {
 	File string
 	Line int
@@ -27,9 +29,10 @@ func (e *ProofError) Error() string {
 
 // VerifyProof redoes the draw of a proof folder and compares every byte. nil
 // means that the result follows from the roll, the plan and the seed. It does
-// not say that the manifest was published in time, or that the seed is what the
-// source gave: compare Manifest.Digest with what was published, and the seed
-// with its source. Errors: *ProofError, or what the file system says.
+// not say that the manifest was published in time, that the keys of the witnesses
+// are theirs, or that the seed is what the source gave: compare Manifest.Digest
+// and the keys with what was published, and the seed with its source. Nor does it
+// say when a beacon spoke whose Time is not known. Errors: *ProofError, or what the file system says.
 func VerifyProof(fsys fs.FS) error {
 	p := &Proof{}
 	manifest, err := readJSON(fsys, ManifestFile, ParseManifest)
@@ -49,6 +52,9 @@ func VerifyProof(fsys fs.FS) error {
 		return err
 	}
 	p.Plan, p.Manifest, p.Seed = plan.value, manifest.value, seed.value
+	if err := oneManifest(manifest.digest, seed.value.Manifest, announcement.value.Manifest); err != nil {
+		return err
+	}
 	if plan.digest != p.Manifest.Plan {
 		return &ProofError{PlanFile, 0, "its digest is not that in manifest.json"}
 	}
@@ -76,6 +82,9 @@ func VerifyProof(fsys fs.FS) error {
 	if err := p.Manifest.Attested(p.Attestations); err != nil {
 		return &ProofError{WitnessesFile, 0, err.Error()}
 	}
+	if names.digest != announcement.value.Witnesses {
+		return &ProofError{WitnessesFile, 0, "its digest is not that in announcement.json"}
+	}
 	removed, err := p.readRemovals(fsys, announcement.value.Removals)
 	if err != nil {
 		return err
@@ -90,6 +99,22 @@ func VerifyProof(fsys fs.FS) error {
 		return compareFile(fsys, name, write)
 	})
 	return err
+}
+
+// oneManifest holds the digest of the manifest against those in two other files:
+// which of the three stands alone.
+func oneManifest(have, seed, announced Digest) error {
+	switch {
+	case have == seed && have == announced:
+		return nil
+	case seed == announced:
+		return &ProofError{ManifestFile, 0, "its digest is not that in seed.json and announcement.json"}
+	case have == announced:
+		return &ProofError{SeedFile, 0, "manifest is not the digest of manifest.json"}
+	case have == seed:
+		return &ProofError{AnnouncementFile, 0, "manifest is not the digest of manifest.json"}
+	}
+	return &ProofError{ManifestFile, 0, "its digest, and those in seed.json and announcement.json, are three"}
 }
 
 func (p *Proof) readRemovals(fsys fs.FS, digest Digest) (map[Label]bool, error) {

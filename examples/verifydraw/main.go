@@ -3,14 +3,17 @@
 //
 //	go run ./examples/verifydraw DIR
 //	go run ./examples/verifydraw DIR PERSON.json
+//	go run ./examples/verifydraw DIR PERSON.json RECEIPT.json KEY
 //
 // With PERSON.json it checks one person instead: that the two lines in it are in
-// the trees of the manifest and of the announcement. If the seed is a round of a
-// chain of the League of Entropy and has its signature, that is checked too.
+// the trees of the manifest and of the announcement; with RECEIPT.json also that
+// this is the receipt of that line, signed with KEY (64 hexadecimal digits, as the
+// agency has published them). If the seed is a round of a chain of the League of
+// Entropy, its signature is checked too.
 //
 // Exit code: 0 the result follows from the roll, the plan and the seed; 1 it
 // does not; 2 wrong usage. verify_draw.py does the same without this library,
-// but cannot check signatures.
+// but cannot check the signature of a round.
 package main
 
 import (
@@ -33,9 +36,11 @@ func run(args []string, out, complaints io.Writer) int {
 	case 1:
 		err = verify(os.DirFS(args[0]), out)
 	case 2:
-		err = verifyPerson(os.DirFS(args[0]), args[1], out)
+		err = verifyPerson(os.DirFS(args[0]), args[1], nil, out)
+	case 4:
+		err = verifyPerson(os.DirFS(args[0]), args[1], args[2:], out)
 	default:
-		fmt.Fprintln(complaints, "usage: verifydraw DIR [PERSON.json]")
+		fmt.Fprintln(complaints, "usage: verifydraw DIR [PERSON.json [RECEIPT.json KEY]]")
 		return 2
 	}
 	if err != nil {
@@ -75,12 +80,14 @@ func verify(dir fs.FS, out io.Writer) error {
 		return err
 	}
 	for _, w := range manifest.Witnesses {
-		fmt.Fprintf(out, "witness %s: signed in time, with the key %s of the manifest\n", w.Name, w.Key)
+		fmt.Fprintf(out, "witness %s: signed in time with the key %s   compare with the witness's published key\n", w.Name, w.Key)
 	}
 	return remarks(dir, manifest, seed, said, out)
 }
 
-func verifyPerson(dir fs.FS, path string, out io.Writer) error {
+// verifyPerson checks one person's proof, and the receipt if it is given: the
+// path of the receipt and the agency's key.
+func verifyPerson(dir fs.FS, path string, receipt []string, out io.Writer) error {
 	manifest, err := read(dir, quota.ManifestFile, quota.ParseManifest)
 	if err != nil {
 		return err
@@ -101,7 +108,32 @@ func verifyPerson(dir fs.FS, path string, out io.Writer) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	fmt.Fprintf(out, "OK this line is on the roll:   %s\nOK this line is in the result: %s\n", person.Roll, person.Result)
+	if receipt != nil {
+		if err := verifyReceipt(manifest, person, receipt[0], receipt[1]); err != nil {
+			return fmt.Errorf("%s: %w", receipt[0], err)
+		}
+		fmt.Fprintln(out, "OK this is the receipt of that line, signed before the seed; compare the key with the one that the agency has published")
+	}
 	return digests(dir, manifest, out)
+}
+
+func verifyReceipt(manifest *quota.Manifest, person *quota.PersonProof, path, key string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	receipt, err := quota.ParseReceipt(data)
+	if err != nil {
+		return err
+	}
+	var public quota.Digest
+	if err := public.UnmarshalText([]byte(key)); err != nil {
+		return fmt.Errorf("KEY: %w", err)
+	}
+	if err := quota.VerifyReceipt(public[:], receipt); err != nil {
+		return err
+	}
+	return person.Holds(manifest, receipt)
 }
 
 // remarks prints what a reader should know of a draw that is in order.
@@ -123,7 +155,24 @@ func remarks(dir fs.FS, manifest *quota.Manifest, seed *quota.Seed, said string,
 		fmt.Fprintf(out, "FALLBACK: check that the source published nothing until %s\n", manifest.Source.Fallback.Until.Format(time.RFC3339))
 	}
 	fmt.Fprintln(out, said)
+	if b := manifest.Source.Spoke(seed); b != nil {
+		if _, known := b.Time(); !known {
+			fmt.Fprintf(out, "time: NOT checked, the chain is not known here: look up that the round was not published before %s\n", spokeAfter(manifest, seed).Format(time.RFC3339))
+		}
+	}
 	return nil
+}
+
+// spokeAfter is the instant before which the beacon of the seed must not have
+// spoken.
+func spokeAfter(m *quota.Manifest, s *quota.Seed) time.Time {
+	switch {
+	case s.Fallback:
+		return m.Source.Fallback.Until
+	case m.Due.IsZero():
+		return m.Frozen
+	}
+	return m.Due
 }
 
 // digests prints what was published elsewhere.

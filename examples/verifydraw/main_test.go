@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -76,6 +77,13 @@ func TestAChainMadeHere(t *testing.T) {
 // makeDraw writes a proof with the published round of quicknet as its seed, and
 // the proof of one person.
 func makeDraw(t *testing.T) (dir, person string) {
+	dir, person, _, _ = makeWitnessed(t)
+	return dir, person
+}
+
+// makeWitnessed is makeDraw, and the signed receipt of that person with the
+// agency's key in hexadecimal.
+func makeWitnessed(t *testing.T) (dir, person, receipt, key string) {
 	plan := &quota.Plan{
 		Name: "small", Ticket: quota.PerPerson, Tiers: 1, HouseholdCap: 2, Waiting: 2, Order: quota.OpenFirst,
 		Groups: []quota.Group{{Code: "g1", Meaning: quota.ForAuditors}},
@@ -95,8 +103,13 @@ func makeDraw(t *testing.T) (dir, person string) {
 	}
 	roll, err := quota.NewRoll(plan, candidates)
 	require.NoError(t, err)
+	notary, notaryKey, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	agency, agencyKey, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
 	manifest, err := quota.Freeze(plan, roll, quota.Manifest{
 		Program: "test", Wave: "1", Number: 1, Frozen: time.Date(2023, 9, 14, 0, 0, 0, 0, time.UTC),
+		Due: time.Date(2023, 9, 15, 11, 0, 3, 0, time.UTC), Witnesses: []quota.Witness{{Name: "notary", Key: quota.Digest(notary)}},
 		Source: quota.Source{Beacon: &quota.Beacon{Name: "drand-quicknet", Chain: quicknet, Round: 657413}},
 	})
 	require.NoError(t, err)
@@ -105,7 +118,10 @@ func makeDraw(t *testing.T) (dir, person string) {
 	require.NoError(t, err)
 	result, err := quota.Draw(plan, roll, manifest, seed, nil)
 	require.NoError(t, err)
-	proof := &quota.Proof{Plan: plan, Roll: roll, Manifest: manifest, Seed: seed, Result: result}
+	at := manifest.Frozen.Add(time.Hour)
+	proof := &quota.Proof{Plan: plan, Roll: roll, Manifest: manifest, Seed: seed, Result: result, Attestations: []quota.Attestation{
+		{Witness: "notary", Manifest: seed.Manifest, At: at, Signature: hex.EncodeToString(ed25519.Sign(notaryKey, quota.AttestationText(seed.Manifest, at)))},
+	}}
 	dir = t.TempDir()
 	create := func(name string) (io.WriteCloser, error) { return os.Create(filepath.Join(dir, name)) }
 	require.NoError(t, quota.WriteProof(create, proof))
@@ -115,7 +131,42 @@ func makeDraw(t *testing.T) (dir, person string) {
 	require.NoError(t, err)
 	person = filepath.Join(t.TempDir(), "person.json")
 	require.NoError(t, os.WriteFile(person, data, 0o600))
-	return dir, person
+	fifth := roll.Candidates()[5]
+	handed := &quota.Receipt{Program: "test", Wave: "1", Label: fifth.Label, Commitment: fifth.Commitment, Issued: at}
+	require.NoError(t, quota.SignReceipt(agencyKey, handed))
+	data, err = handed.Encode()
+	require.NoError(t, err)
+	receipt = filepath.Join(t.TempDir(), "receipt.json")
+	require.NoError(t, os.WriteFile(receipt, data, 0o600))
+	return dir, person, receipt, hex.EncodeToString(agency)
+}
+
+// A receipt is good for its line, its draw and the agency's key: both programs
+// take it, and refuse it under another key or with any byte changed.
+func TestBothProgramsCheckAReceipt(t *testing.T) {
+	dir, person, receipt, key := makeWitnessed(t)
+	whole, err := os.ReadFile(receipt)
+	require.NoError(t, err)
+	other := strings.Repeat("ab", 32)
+	for name, check := range checkers(t) {
+		out, ok := check(dir, person, receipt, key)
+		require.True(t, ok, "%s: %s", name, out)
+		require.Equal(t, 3, strings.Count(out, "OK this"), out)
+		for _, wrong := range []string{other, key[2:], "zz", strings.ToUpper(key) + "00"} {
+			out, ok = check(dir, person, receipt, wrong)
+			require.False(t, ok, "%s: %s", name, out)
+			require.Contains(t, out, "REFUSED")
+		}
+		for at := 0; at < len(whole); at += 7 {
+			changed := bytes.Clone(whole)
+			changed[at] ^= 1
+			require.NoError(t, os.WriteFile(receipt, changed, 0o600))
+			out, ok = check(dir, person, receipt, key)
+			require.False(t, ok, "%s: byte %d: %s", name, at, out)
+			require.Contains(t, out, "REFUSED")
+		}
+		require.NoError(t, os.WriteFile(receipt, whole, 0o600))
+	}
 }
 
 // checkers are the two programs. The second is left out where there is no Python.
@@ -145,6 +196,9 @@ func TestBothProgramsCheckADraw(t *testing.T) {
 		out, ok := check(dir)
 		require.True(t, ok, "%s: %s", name, out)
 		require.Contains(t, out, "OK draw 1 of wave 1")
+		require.Contains(t, out, "witness notary: signed in time with the key")
+		require.Contains(t, out, "compare with the witness's published key")
+		require.NotContains(t, out, "time: NOT checked", "the rhythm of quicknet is known")
 		if name == "verifydraw" {
 			require.Contains(t, out, "its signature is good")
 		} else {

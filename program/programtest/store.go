@@ -529,7 +529,7 @@ func (s *suite) filters() {
 // application is the n-th applicant's row in wave 4.
 func application(n byte, state string, due any) program.Row {
 	return program.Row{Table: program.TableApplications, Values: []any{int64(4), id(n), state, int64(1), int64(0), due,
-		id(n), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}, nil, nil}}
+		id(n), nil, nil, nil, int64(0), int64(0), nil, nil, nil, nil, []byte{}, nil, nil, int64(0)}}
 }
 
 func (s *suite) secondIndex() {

@@ -58,6 +58,7 @@ CREATE TABLE applications (
   trail      {bytes} NOT NULL,
   paused_due   {int},
   paused_since {int},
+  rank_number  {int} NOT NULL CHECK (rank_number >= 0),
   version    {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (wave, applicant),
   CHECK ((seat IS NULL) = (seat_state IS NULL)),
