@@ -146,6 +146,9 @@ func (e *Engine[T]) ReturnFunds(ctx context.Context, by By, year int, amount pay
 	if amount.Units <= 0 || year < 1 || year > 9999 {
 		return &FieldError{"amount, year", "are an amount above zero and a year from 1 to 9999"}
 	}
+	if err := e.program.inCurrency(amount); err != nil {
+		return err
+	}
 	id, err := e.ids.next(e.clock())
 	if err != nil {
 		return err
@@ -271,8 +274,8 @@ func (o *OpenItem) open(p *paymentRow) bool {
 	switch {
 	case asked:
 		o.Why = "proposed"
-	case p.mark().stops():
-		o.Why = string(p.mark())
+	case p.marks.has(markStopped) && !p.marks.has(markHonoured):
+		o.Why = p.marks.why()
 	case o.State == payment.Unknown:
 		o.Why = string(payment.Unknown)
 	case o.State == payment.Submitted, o.State == payment.Accepted:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
@@ -38,6 +39,9 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if report.Event == Drawn || report.Event == NotSelected {
 		return &RefusedError{Event: report.Event, Reasons: []Reason{{Code: "draw-only"}}}
 	}
+	if report.Account != nil && report.Account.Account.IsZero() {
+		return &FieldError{"Report.Account", "has no number"}
+	}
 	w, err := e.Wave(ctx, wave)
 	if err != nil {
 		return err
@@ -52,6 +56,7 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 		return err
 	}
 	s := e.newSteps(ctx, by.Actor, &w)
+	s.behalf = by.OnBehalf
 	if e.checkOnly(a.State, report.Event) {
 		return &RefusedError{Event: report.Event, State: a.State, Reasons: []Reason{{Code: "check-only"}}}
 	}
@@ -94,7 +99,7 @@ func (s *steps[T]) linkAccount(c *Case[T]) {
 	if payout.Holder.IsZero() {
 		payout.Holder = c.Applicant.Person.Name
 	}
-	c.Applicant.relink(payout, s.actor, s.at)
+	c.Applicant.relink(payout, payment.Signature{Role: roleReport, Actor: s.actor, OnBehalf: s.behalf}, s.at)
 	c.rewrite = true
 }
 
@@ -134,6 +139,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 			return chunk{}, err
 		}
 		s := e.newSteps(ctx, by.Actor, &w)
+		s.behalf = by.OnBehalf
 		var reported, toOpen []*Case[T]
 		for _, c := range cases {
 			var ok bool
@@ -160,6 +166,10 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refused error) error {
 	if refused != nil {
 		s.counts["refused.bounds"]++
+		return nil
+	}
+	if r.Account != nil && r.Account.Account.IsZero() {
+		s.counts["refused.account"]++
 		return nil
 	}
 	if r.Event == Drawn || r.Event == NotSelected {

@@ -256,6 +256,9 @@ func (e *Engine[T]) applyChunk(ctx context.Context, by By, r *jobRun, c chunk) (
 	at := e.clock().UTC()
 	change := Change{At: at, Expect: c.expect, Rows: append(c.rows, row), Postings: c.posts}
 	for i := range change.Postings {
+		if change.Postings[i].ID != "" {
+			continue // it derives from what it is about
+		}
 		change.Postings[i].ID = r.name + "/" + strconv.FormatInt(r.version, 10) + "/" + strconv.Itoa(i)
 	}
 	if c.kind != "" {

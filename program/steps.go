@@ -25,6 +25,7 @@ type steps[T any] struct {
 	wave   *Wave
 	at     time.Time
 	actor  string
+	behalf string // who delegated the power to the actor
 
 	rows   []Row
 	posts  postings
@@ -314,7 +315,7 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 		s.posts.add(budgetLeft, -d.Amount.Units, ledger.AtLeast(0))
 		s.posts.add(entitledAccount(name), d.Amount.Units, ledger.AtLeast(0))
 		s.rows = append(s.rows, Row{Table: TableEntitlements, Values: []any{
-			name, int64(d.Number), a.Wave, idValue(a.Applicant), d.Amount.Units, d.Amount.Currency, dayNumber(d.Due), s.at.UnixMicro(),
+			name, int64(d.Number), a.Wave, idValue(a.Applicant), d.Amount.Units, d.Amount.Currency, dayNumber(d.Due), s.at.UnixMicro(), int64(0), nil,
 		}})
 		s.counts["entitled."+name]++
 		s.counts["entitled_amount."+name] += d.Amount.Units

@@ -253,7 +253,7 @@ func (s *story) pay(ctx context.Context, e *program.Engine[details], order progr
 	if err := e.ApproveBatch(ctx, program.By{Actor: "approver", Key: key}, order.Number, b.Digest); err != nil {
 		return err
 	}
-	if err := e.SubmitBatch(ctx, program.By{Actor: "releaser", Key: fmt.Sprint("submit-", order.Number)}, order.Number, [32]byte{}); err != nil {
+	if err := e.SubmitBatch(ctx, program.By{Actor: "releaser", Key: fmt.Sprint("submit-", order.Number)}, order.Number, byFile); err != nil {
 		return err
 	}
 	st := program.Statement{ID: fmt.Sprint("statement ", order.Number), Account: "treasury", Sequence: order.Number, Digest: [32]byte{byte(order.Number)}}

@@ -293,7 +293,7 @@ func (v *verifier[T]) money(ctx context.Context) error {
 			v.breach("money", where, "its batch does not exist")
 			return nil
 		}
-		if p.mark().heldBack() {
+		if p.marks.has(markHeld) {
 			return nil
 		}
 		b.count, b.total = b.count+1, b.total+p.amount.Units
