@@ -54,7 +54,7 @@ func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, releas
 			return err
 		}
 		b.sign(roleRelease, by)
-		b.File, b.To = release.File, release.To
+		b.File, b.To, b.Released = release.File, release.To, e.clock().UTC()
 		posts := postings{}
 		e.program.Caps.released(b, calendar.DateOf(e.clock(), e.zone), posts)
 		b.post(c, posts, "release")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -33,6 +34,8 @@ type Batch struct {
 	// bank; zero if the batch is not released, or is paid by calls.
 	File [32]byte
 	To   string
+	// Released is when it was released; zero if it was not.
+	Released time.Time
 
 	version int64
 }
@@ -160,10 +163,11 @@ type batchBody struct {
 	Signatures []payment.Signature `json:"signatures"`
 	File       []byte              `json:"file,omitempty"`
 	To         string              `json:"to,omitempty"`
+	Released   time.Time           `json:"released,omitzero"`
 }
 
 func (b *Batch) row() (Row, error) {
-	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures, To: b.To}
+	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures, To: b.To, Released: b.Released}
 	if b.File != [32]byte{} {
 		body.File = b.File[:]
 	}
@@ -182,7 +186,7 @@ func batchOf(row Row) (Batch, error) {
 	if err := json.Unmarshal(bytesOf(v[11]), &body); err != nil {
 		return Batch{}, fmt.Errorf("program: batch %s: %w", b.name(), err)
 	}
-	b.Revision, b.Signatures, b.To = body.Revision, body.Signatures, body.To
+	b.Revision, b.Signatures, b.To, b.Released = body.Revision, body.Signatures, body.To, body.Released
 	copy(b.Digest[:], body.Digest)
 	copy(b.File[:], body.File)
 	return b, nil

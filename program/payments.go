@@ -88,7 +88,7 @@ func paymentOf(row Row) paymentRow {
 // found is what a line of a statement is held against. What is sent by calls, and was
 // not, the bank cannot rightly pay.
 func (p *paymentRow) found(b *Batch) payment.Found {
-	f := payment.Found{State: p.with(b.State), Amount: p.amount, Debited: p.debits > 0, Credited: p.credits > 0,
+	f := payment.Found{State: p.with(b.State), Amount: p.amount, Debited: p.debits > 0, Credited: p.credits > 0 && p.credits >= p.debits,
 		Twice: p.debits-p.credits > 1}
 	if f.State == payment.Submitted && b.File == [32]byte{} && p.handed == 0 {
 		f.State = payment.Approved
