@@ -136,6 +136,7 @@ func TestABlockStopsTheNextGeneration(t *testing.T) {
 	require.Zero(t, held[0].Posted)
 	counts = d.prepare(5)
 	require.Zero(t, counts["payments"]+counts["blocked"])
+	require.Equal(t, int64(len(first)), counts["paid-before"])
 	_, err = d.Resolve(ctx, actor("one"), program.Resolve{Batch: 1, Item: 1, As: program.ReleaseEntitlement, Evidence: "letter 3"})
 	require.ErrorAs(t, err, &state)
 }

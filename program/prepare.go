@@ -203,6 +203,9 @@ func (e *Engine[T]) payments(ctx context.Context, equal []any, due []Row) (map[u
 			if string(bytesOf(row.Values[6])) > end {
 				return last, nil
 			}
+			if before := last[p.key.person]; before.marks.has(markStopped) { // it is stopped, whatever came after
+				p.marks |= before.marks & (markStopped | markBlocked | markHonoured)
+			}
 			last[p.key.person] = p
 		}
 		if next == nil {
@@ -233,11 +236,7 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 		p.counts["not-due"]++
 		return nil
 	case claim.stopped > 0:
-		why := "blocked" // by an earlier payment than the last
-		if before.marks.has(markStopped) {
-			why = before.marks.why()
-		}
-		p.counts[why]++
+		p.counts[before.marks.why()]++
 		return nil
 	case !claim.lapsed.IsZero():
 		p.counts["lapsed"]++
