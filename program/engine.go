@@ -41,7 +41,8 @@ type Engine[T any] struct {
 	texts        *wording.Catalogue
 	teller       *lifecycle.Teller[State, Event] // nil without texts
 	trail        trailCodec
-	rollIn       []State // states from which Drawn moves
+	entitles     map[edge][]string // the benefits to which a move entitles
+	rollIn       []State           // states from which Drawn moves
 
 	lastRoll lastRoll
 }
@@ -133,7 +134,7 @@ func (e *Engine[T]) compile() error {
 			all = append(all, &FieldError{"Facts", fmt.Sprintf("asks for limit %q, which the program does not have", limit)})
 		}
 	}
-	e.trail = newTrailCodec(p.Lifecycle)
+	e.trail, e.entitles = newTrailCodec(p.Lifecycle), entitling(p.Lifecycle, e.machine)
 	if err := errors.Join(all...); err != nil {
 		return err
 	}

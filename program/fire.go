@@ -55,6 +55,10 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if err := errors.Join(e.openPeople(ctx, cases), e.readBalances(ctx, cases)); err != nil {
 		return err
 	}
+	c.Report = report
+	if err := e.readSurveys(ctx, cases); err != nil {
+		return err
+	}
 	s := e.newSteps(ctx, by.Actor, &w)
 	s.behalf = by.OnBehalf
 	if e.checkOnly(a.State, report.Event) {
@@ -151,7 +155,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 				toOpen = append(toOpen, c)
 			}
 		}
-		if err := e.openPeople(ctx, toOpen); err != nil {
+		if err := errors.Join(e.openPeople(ctx, toOpen), e.readSurveys(ctx, reported)); err != nil {
 			return chunk{}, err
 		}
 		for _, c := range reported {

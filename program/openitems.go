@@ -24,7 +24,8 @@ type OpenItem struct {
 	Owner lifecycle.Party
 	// Why is "not-sent", "in-transit", "missing" where statements of its bank reach beyond
 	// when it left and do not show it, "unknown", "blocked", "held", "rejected" or "returned" where no other
-	// payment of the entitlement follows, "suspense", or "proposed" where one
+	// payment of the entitlement follows, "suspense", "claimed" and "claim-overdue" where it
+	// is to be paid back, or "proposed" where one
 	// person has proposed a resolution.
 	Why string
 	// Failure is why a bank rejected or returned it; empty for other items.
@@ -99,20 +100,25 @@ func (o *opener[T]) payment(ctx context.Context, p paymentRow) error {
 		o.batches[p.batch] = b
 	}
 	item := OpenItem{Batch: p.batch, Item: p.item, State: p.with(b.State), Amount: p.amount, Since: p.changed}
-	if !o.open(&item, &p, b) {
+	if !o.open(&item, &p, b, o.engine.clock()) {
 		return nil
 	}
 	return o.each(item)
 }
 
-func (o *opener[T]) open(item *OpenItem, p *paymentRow, b *Batch) bool {
+func (o *opener[T]) open(item *OpenItem, p *paymentRow, b *Batch, now time.Time) bool {
 	_, asked := p.asked()
+	claimed := !p.claimDue.IsZero() && !p.marks.has(markRepaid) && (p.state == payment.Settled || p.marks.has(markHonoured))
 	item.Owner = lifecycle.Officer
 	switch {
 	case asked:
 		item.Why = "proposed"
 	case p.marks.has(markStopped) && !p.marks.has(markHonoured):
 		item.Why = p.marks.why()
+	case claimed && now.After(p.claimDue):
+		item.Why, item.Since = "claim-overdue", p.claimDue
+	case claimed:
+		item.Why, item.Owner = "claimed", lifecycle.Applicant
 	case item.State == payment.Unknown:
 		item.Why = string(payment.Unknown)
 	case item.State == payment.Submitted && b.File == [32]byte{} && p.handed == 0:

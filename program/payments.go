@@ -56,6 +56,7 @@ type paymentRow struct {
 	// Lines of statements that have shown a debit or a credit with its reference.
 	debits, credits int64
 	account, payee  uuid.UUID // internal ids of the account it goes to and of whom the caps count, where they do
+	claimDue        time.Time // until when it is to be paid back; zero: it was not claimed
 	version         int64
 	touched         bool // is among what a chunk writes
 	stored          []any
@@ -71,7 +72,7 @@ func (p *paymentRow) row() Row {
 	return changedRow(TablePayments, []any{
 		p.batch, p.item, string(p.state), p.key.benefit, p.key.number, p.key.wave, idValue(p.key.person),
 		p.generation, p.amount.Units, p.amount.Currency, p.destination, textValue(p.code), p.changed.UnixMicro(), ended, micros(p.submitted),
-		int64(p.marks), bytesValue(p.proposal), textValue(p.channel), micros(p.sent), p.handed, p.debits, p.credits, idValue(p.account), idValue(p.payee),
+		int64(p.marks), bytesValue(p.proposal), textValue(p.channel), micros(p.sent), p.handed, p.debits, p.credits, idValue(p.account), idValue(p.payee), micros(p.claimDue),
 	}, p.stored, p.version)
 }
 
@@ -82,7 +83,7 @@ func paymentOf(row Row) paymentRow {
 		generation: intOf(v[7]), amount: payment.Money{Units: intOf(v[8]), Currency: textOf(v[9])},
 		destination: bytesOf(v[10]), code: textOf(v[11]), changed: moment(v[12]), submitted: moment(v[14]),
 		marks: marks(intOf(v[15])), proposal: bytesOf(v[16]), channel: textOf(v[17]), sent: moment(v[18]), handed: intOf(v[19]),
-		debits: intOf(v[20]), credits: intOf(v[21]), account: idOf(v[22]), payee: idOf(v[23]), version: row.Version, stored: v}
+		debits: intOf(v[20]), credits: intOf(v[21]), account: idOf(v[22]), payee: idOf(v[23]), claimDue: moment(v[24]), version: row.Version, stored: v}
 }
 
 // found is what a line of a statement is held against. What is sent by calls, and was
@@ -118,6 +119,8 @@ const (
 	markSaidPaid
 	// markHonoured: it is dead, but two people took a debit for it as rightly paid.
 	markHonoured
+	// markRepaid: what was claimed back has come.
+	markRepaid
 	// markCapPerson and markCapAccount: it counts against these caps.
 	markCapPerson
 	markCapAccount

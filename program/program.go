@@ -88,6 +88,12 @@ type Program[T any] struct {
 	Payees Payees
 	// Approvals say how many people approve a batch, by its total.
 	Approvals payment.Bands
+	// ClaimDays is how many days a payee has to pay back what is claimed back
+	// (Resolve, ClaimBack). Zero: nothing is claimed back.
+	ClaimDays int
+	// UnclaimedDays is how many days after it fell due an entitlement that was not paid goes
+	// back to the budget (LapseEntitlements). Zero: never.
+	UnclaimedDays int
 	// Guards and Effects are the agency's own, by the names in the table.
 	Guards  map[string]Guard[T]
 	Effects map[string]EffectFunc[T]
@@ -191,6 +197,9 @@ func (p *Program[T]) faults() Faults {
 	}
 	if p.Payees.PerAccount < 0 || p.Payees.Accounts < 0 || p.Payees.Of > PerHousehold {
 		add("Payees", "has limits of zero or more, and counts persons or households")
+	}
+	if p.ClaimDays < 0 || p.UnclaimedDays < 0 {
+		add("ClaimDays, UnclaimedDays", "are zero or more")
 	}
 	if _, err := p.currency(); err != nil {
 		add("Benefits", "and caps are in one currency")

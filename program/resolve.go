@@ -44,13 +44,19 @@ const (
 	// open is settled. For one that is dead the entitlement is paid, and never again; it is
 	// refused while another payment of the entitlement is alive.
 	WasPaid Resolution = "was-paid"
+	// ClaimBack: what was paid must be paid back, within Program.ClaimDays. The
+	// entitlement stays paid.
+	ClaimBack Resolution = "claim-back"
+	// Repaid: a credit that stands in suspense, without a reference of ours and of the
+	// payment's amount, is what was claimed back. It goes to the budget.
+	Repaid Resolution = "repaid"
 )
 
 // Resolve is one person's word on a payment that only people can resolve.
 type Resolve struct {
 	Batch, Item int64
 	As          Resolution
-	// Account, Sequence and Line name the line in suspense, for WasPaid. NeverPaid may
+	// Account, Sequence and Line name the line in suspense, for WasPaid and Repaid. NeverPaid may
 	// name an Account.
 	Account        string
 	Sequence, Line int64
@@ -62,14 +68,15 @@ type Resolve struct {
 func (r Resolve) line() lineID { return lineID{r.Account, r.Sequence, r.Line} }
 
 func (r Resolve) fault() error {
+	line := r.As == WasPaid || r.As == Repaid
 	named := r.Account != "" && r.Sequence > 0 && r.Line > 0
 	switch {
 	case r.Evidence == "":
 		return &FieldError{"Resolve.Evidence", "is missing"}
-	case r.As == WasPaid && !named:
+	case line && !named:
 		return &FieldError{"Resolve.Line", "is missing, or its account or sequence"}
-	case r.As != WasPaid && (r.Sequence != 0 || r.Line != 0), r.As == ReleaseEntitlement && r.Account != "":
-		return &FieldError{"Resolve.Account", "is for was-paid and never-paid, and a line for was-paid"}
+	case !line && (r.Sequence != 0 || r.Line != 0), !line && r.As != NeverPaid && r.Account != "":
+		return &FieldError{"Resolve.Account", "is for was-paid, repaid and never-paid, and a line for the first two"}
 	}
 	return nil
 }
@@ -195,8 +202,31 @@ func (r *resolver[T]) allowed() error {
 			return refused
 		}
 		return r.findLine(state)
+	case ClaimBack:
+		if r.engine.program.ClaimDays == 0 {
+			return &FieldError{"Program.ClaimDays", "is missing"}
+		}
+		if state != payment.Settled && !p.marks.has(markHonoured) || !p.claimDue.IsZero() {
+			return refused
+		}
+	case Repaid:
+		if p.claimDue.IsZero() || p.marks.has(markRepaid) || state != payment.Settled && !p.marks.has(markHonoured) {
+			return refused
+		}
+		return r.findCredit()
 	default:
-		return &FieldError{"Resolve.As", "is release, never-paid or was-paid"}
+		return &FieldError{"Resolve.As", "is release, never-paid, was-paid, claim-back or repaid"}
+	}
+	return nil
+}
+
+// findCredit reads the line that is to be what was claimed back.
+func (r *resolver[T]) findCredit() (err error) {
+	if r.line, err = r.engine.standingLine(r.ctx, r.order.line()); err != nil {
+		return err
+	}
+	if r.line.of != (paymentID{}) || r.line.amount.Currency != r.p.amount.Currency || r.line.amount.Units != -r.p.amount.Units {
+		return &FieldError{"Resolve.Line", "is a credit of the payment's amount, and nobody's"}
 	}
 	return nil
 }
@@ -249,7 +279,20 @@ func (r *resolver[T]) resolve() error {
 		return r.start(r.ctx, p)
 	}
 	state := p.with(r.batch.State)
-	if r.order.As == NeverPaid {
+	switch r.order.As {
+	case ClaimBack:
+		p.claimDue = now.AddDate(0, 0, r.engine.program.ClaimDays)
+		return nil
+	case Repaid:
+		p.marks |= markRepaid
+		r.line.standing = false
+		r.rows = append(r.rows, r.line.row())
+		r.posts.add(suspenseAccount(r.order.Account), p.amount.Units, ledger.Free())
+		r.posts.add(clearedAccount(r.order.Account), -p.amount.Units, ledger.Free())
+		r.posts.move(paid, budgetLeft, p.amount.Units)
+		r.engine.program.Caps.dead(p, r.posts)
+		return nil
+	case NeverPaid:
 		p.state = state
 		r.posts.move(r.batch.paying(), entitled, p.amount.Units)
 		r.engine.program.Caps.dead(p, r.posts)

@@ -86,6 +86,12 @@ func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Running) ([]
 	if len(why) > 0 {
 		return why, nil
 	}
+	for _, effect := range step.Do {
+		if effect.Name == EffectSpend && s.lapsed(a, report, effect.Arg) {
+			s.why = append(s.why, Reason{Code: CodeBalanceLapsed})
+			return s.why, nil
+		}
+	}
 	s.enter(a, report.Event, step.From, step.To, step.Running(at))
 	if slices.Contains(step.Releases, Seat) {
 		s.releaseSeat(a)
@@ -292,12 +298,16 @@ func balanceAccount(a *Application, benefit string) ledger.Account {
 func entitledAccount(benefit string) ledger.Account { return ledger.Account("entitled/" + benefit) }
 
 // entitle takes a benefit out of the budget: a balance is opened, instalments
-// become entitlements.
+// become entitlements. Who is entitled already is entitled to nothing more.
 func (s *steps[T]) entitle(c *Case[T], name string) error {
 	a := &c.Application
 	b, ok := s.engine.program.Benefits.Find(name)
 	if !ok {
 		return &FieldError{"benefit", fmt.Sprintf("%q is unknown", name)}
+	}
+	if s.entitledBefore(c, b) {
+		s.counts["entitled-before."+name]++
+		return nil
 	}
 	if b.Kind == payment.BalanceKind {
 		s.posts.add(budgetLeft, -b.Amount.Units, ledger.AtLeast(0))

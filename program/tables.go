@@ -105,6 +105,7 @@ func Tables() []TableSpec {
 			{Name: "marks", Kind: Int}, {Name: "proposal", Kind: Bytes, Null: true}, {Name: "channel", Kind: Text, Null: true},
 			{Name: "sent", Kind: Int, Null: true}, {Name: "handed", Kind: Int},
 			{Name: "debits", Kind: Int}, {Name: "credits", Kind: Int}, {Name: "account", Kind: Bytes, Null: true}, {Name: "payee", Kind: Bytes, Null: true},
+			{Name: "claim_due", Kind: Int, Null: true},
 		}, Scans: [][]string{{"benefit", "number", "wave", "applicant", "generation"}},
 			Unique: [][]string{{"benefit", "number", "wave", "applicant"}},
 			Ended:  "ended"},

@@ -488,6 +488,10 @@ func (v *verifier[T]) wantPayment(b *Batch, p *paymentRow) {
 		v.want[total] -= p.amount.Units
 		v.want[total+"/"+ledger.Account(shortID(whose))] += p.amount.Units
 	}
+	if p.marks.has(markRepaid) { // it went back to the budget
+		v.want[entitledAccount(b.Benefit)] -= p.amount.Units
+		return
+	}
 	if p.marks.has(markHonoured) {
 		v.want[entitledAccount(b.Benefit)] -= p.amount.Units
 		v.want[paidAccount(b.Benefit)] += p.amount.Units

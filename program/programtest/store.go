@@ -472,7 +472,7 @@ func (s *suite) unique() {
 			ended = start.UnixMicro()
 		}
 		return program.Row{Table: program.TablePayments, Version: version, Values: []any{batch, item, state,
-			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended, nil, int64(0), nil, nil, nil, int64(0), int64(0), int64(0), nil, nil}}
+			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended, nil, int64(0), nil, nil, nil, int64(0), int64(0), int64(0), nil, nil, nil}}
 	}
 	batch := func(n int64) program.Row {
 		return program.Row{Table: program.TableBatches, Values: []any{n, "preparing", "incentive", int64(1), int64(4), int64(0), int64(0), "IDR", "o", nil, nil, []byte{}}}

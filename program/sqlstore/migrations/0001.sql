@@ -123,6 +123,7 @@ CREATE TABLE payments (
   credits     {int} NOT NULL CHECK (credits >= 0),
   account     {bytes},
   payee       {bytes},
+  claim_due   {int},
   version     {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (batch, item),
   CHECK ((ended IS NOT NULL) = (state IN ('rejected','returned','cancelled'))),
