@@ -145,10 +145,11 @@ type story struct {
 	bands  payment.Bands
 	payees program.Payees
 	caps   program.PaymentCaps
+	fund   payment.Money
 }
 
 func newStory(store program.Store) *story {
-	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7}
+	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7, fund: payment.Rupiah(100_000)}
 }
 
 func (s *story) engine(t testing.TB) *program.Engine[details] {
@@ -178,7 +179,7 @@ func (s *story) run(t testing.TB) error {
 		{1, func() error {
 			return e.PlanWave(ctx, by("planner", "plan"), program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan()})
 		}},
-		{1, func() error { return e.Fund(ctx, by("treasury", "fund"), payment.Rupiah(100_000)) }},
+		{1, func() error { return e.Fund(ctx, by("treasury", "fund"), s.fund) }},
 		{1, func() error { return job(e.RegisterAll(ctx, by("registrar", ""), "register", people{60})) }},
 		{2, func() error { return e.OpenWave(ctx, by("planner", "open"), 1) }},
 		{3, func() error {
