@@ -813,3 +813,52 @@ func TestAnAccountHasLimits(t *testing.T) {
 		s.verify(t)
 	}
 }
+
+// A batch that is being released is released on what is known then: a statement that
+// blocks one of its entitlements between the look and the release comes first.
+func TestABlockComesBeforeARelease(t *testing.T) {
+	d := newDesk(t)
+	ctx := t.Context()
+	first := d.release(1)
+	d.answer(first[0].Reference, payment.Refused)
+	d.prepare(2)
+	d.approve(2)
+	store := &unguarded{Store: d.story.store, before: func() { d.statement(first[0]) }}
+	d.story.store = store
+	var stale *program.StaleError
+	require.ErrorAs(t, d.engine(t).SubmitBatch(ctx, actor("releaser"), 2, byFile), &stale)
+	var state *program.StateError
+	require.ErrorAs(t, d.engine(t).SubmitBatch(ctx, actor("releaser"), 2, byFile), &state)
+	d.verify(t)
+}
+
+// What waited too long for the store is not sent again either, and is not counted as
+// handed over.
+func TestASlowStoreSendsNothingTooLate(t *testing.T) {
+	promised := payment.Capabilities{ReplaySafe: true, KeyMemory: 24 * time.Hour, StatusMemory: 1000 * time.Hour, BatchSize: 100}
+	w := newWallet(t, 1, promised, nil)
+	ctx := t.Context()
+	w.release(ctx, t)
+	w.far.Fault(paymenttest.RequestLost)
+	_, err := w.engine.SendBatch(ctx, actor("sender"), 1, w.oneByOne())
+	require.NoError(t, err)
+	w.wait(11 * time.Hour)
+	store := &unguarded{Store: w.store.Store, before: func() { w.wait(2 * time.Hour) }}
+	w.store.Store = store
+	counts, err := w.engine.AskBatch(ctx, actor("asker"), 1, w.oneByOne())
+	require.NoError(t, err)
+	require.Positive(t, counts["not-sent"])
+	out, _ := w.far.Moved(mustReference(t, 1, 1, 1))
+	require.Zero(t, out)
+	require.Equal(t, "unknown", stateOf(ctx, t, w, 1), "the first time it may have been executed")
+	rows, err := w.store.Load(ctx, program.Query{Keys: []program.Key{{Table: program.TablePayments, Values: []any{int64(1), int64(1)}}}})
+	require.NoError(t, err)
+	require.Equal(t, int64(1), rows.Rows[0].Values[19])
+	w.verify(t)
+}
+
+func mustReference(t *testing.T, batch, item int64, generation int) string {
+	reference, err := payment.Reference(batch, item, generation)
+	require.NoError(t, err)
+	return reference
+}

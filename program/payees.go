@@ -78,17 +78,16 @@ func (p Payees) withheld(t AccountTrust, now time.Time) string {
 }
 
 // relink keeps an account that came with a report. The same account again changes
-// nothing but the holder's name. What came in the place of another stays so, whatever
-// it is replaced by.
+// nothing but the holder's name. No report has an account without a number, so that
+// only the first one takes nobody's place.
 func (a *Applicant[T]) relink(payout Payout, by payment.Signature, at time.Time) {
 	before := a.Person.Payout
 	a.Person.Payout = payout
 	if before.Provider == payout.Provider && before.Account.Equal(payout.Account) {
 		return
 	}
-	replaces := !before.Account.IsZero() || !a.Account.Replaced.IsZero()
 	a.Account = AccountTrust{}
-	if replaces {
+	if !before.Account.IsZero() {
 		a.Account = AccountTrust{Replaced: at, ReplacedBy: by}
 	}
 }

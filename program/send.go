@@ -390,14 +390,7 @@ func (s *sender[T]) some(ctx context.Context, provider payment.Provider, promise
 	for _, c := range calls {
 		reference := c.transfer.Reference
 		switch {
-		case c.action == enquire:
-			if ctx.Err() != nil {
-				continue
-			}
-			answer, err := provider.Enquire(ctx, reference)
-			failed := err != nil || answer.Reference != reference
-			answer.Reference = reference
-			said = append(said, judged{answer: answer, failed: failed})
+		case c.action == enquire: // after what is marked has left
 		case c.action == resend && promised.Next(c.order.attempt(reference, payment.Unknown), s.engine.clock()) != payment.Resend:
 			said = append(said, judged{answer: payment.Answer{Reference: reference}, notSent: true})
 		default:
@@ -407,6 +400,15 @@ func (s *sender[T]) some(ctx context.Context, provider payment.Provider, promise
 	for _, out := range payment.Dispatch(ctx, provider, orders, now, now) {
 		out.Answer.Reference = out.Reference // no answer is an unclear one
 		said = append(said, judged{answer: out.Answer, notSent: out.NotSent})
+	}
+	for _, c := range calls {
+		if c.action != enquire || ctx.Err() != nil {
+			continue
+		}
+		answer, err := provider.Enquire(ctx, c.transfer.Reference)
+		failed := err != nil || answer.Reference != c.transfer.Reference
+		answer.Reference = c.transfer.Reference
+		said = append(said, judged{answer: answer, failed: failed})
 	}
 	return said
 }

@@ -184,9 +184,6 @@ func (e *Engine[T]) proofs(ctx context.Context) (map[string]proofs, error) {
 	}
 	all := map[string]proofs{}
 	for _, b := range banks {
-		if b.channel == "" {
-			continue
-		}
 		orphans, err := e.orphans(ctx, b.account)
 		if err != nil {
 			return nil, err
