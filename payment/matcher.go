@@ -55,8 +55,10 @@ type expectedItem struct {
 const (
 	flagDebited = 1 << iota
 	flagCredited
-	flagForeign // in another currency: no line of the account has its amount
-	flagOdd     // has no key: it is found by odd
+	flagForeign  // in another currency: no line of the account has its amount
+	flagOdd      // has no key: it is found by odd
+	flagSettled  // a line has settled it,
+	flagReturned // and another returned it
 )
 
 // referenceKey is a Reference in sixteen bytes.
@@ -96,7 +98,7 @@ func (m *Matcher) add(e Expected) error {
 	switch { // what the statements before have left open
 	case e.Twice:
 		it.out = 2
-	case e.Debited || e.State == Settled:
+	case (e.Debited || e.State == Settled) && !e.Credited:
 		it.out = 1
 	}
 	key, ok := keyOf(e.Reference)
@@ -186,16 +188,21 @@ func (m *Matcher) Match(line Line) (Class, int) {
 	}
 	it := m.item(int(at))
 	found := Found{State: m.states[it.state], Amount: Money{it.units, m.currency}, Destination: it.destination,
-		Debited: it.flags&flagDebited != 0, Credited: it.flags&flagCredited != 0, Twice: it.out > 1}
+		Debited: it.flags&flagDebited != 0, Credited: it.flags&flagCredited != 0 && it.out == 0, Twice: it.out > 1}
 	if it.flags&flagForeign != 0 {
 		found.Amount.Currency = ""
 	}
+	switch {
+	case it.flags&flagReturned != 0:
+		found.State = Returned
+	case it.flags&flagSettled != 0:
+		found.State = Settled
+	}
 	class := Classify(line, &found)
+	it.flags |= flagIf(class == Matched, flagSettled) | flagIf(class == ReturnedLine && found.State == Settled, flagReturned)
 	switch {
 	case line.Credit && class != OrphanCredit:
-		if it.out <= 1 {
-			it.flags |= flagCredited
-		}
+		it.flags |= flagCredited
 		it.out -= min(it.out, 1)
 	case !line.Credit:
 		it.flags |= flagDebited

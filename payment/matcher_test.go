@@ -24,7 +24,7 @@ func (p *plainMatch) out(at int) *int {
 		switch e := p.all[at]; {
 		case e.Twice:
 			n = 2
-		case e.Debited || e.State == Settled:
+		case (e.Debited || e.State == Settled) && !e.Credited:
 			n = 1
 		}
 		p.outs[at] = &n
@@ -50,12 +50,18 @@ func (p *plainMatch) match(line Line) (Class, int) {
 	}
 	e := &p.all[at]
 	out := p.out(at)
-	class := Classify(line, &Found{e.State, e.Amount, e.Destination, e.Debited, e.Credited, *out > 1})
+	class := Classify(line, &Found{e.State, e.Amount, e.Destination, e.Debited, e.Credited && *out == 0, *out > 1})
+	switch {
+	case class == Matched:
+		e.State = Settled
+	case class == ReturnedLine && e.State == Settled:
+		e.State = Returned
+	}
 	if !line.Credit {
 		e.Debited = true
 		*out++
 	} else if class != OrphanCredit {
-		e.Credited = e.Credited || *out <= 1
+		e.Credited = true
 		*out = max(0, *out-1)
 	}
 	return class, at

@@ -77,7 +77,7 @@ type Found struct {
 	Amount      Money
 	Destination [32]byte
 	// Debited and Credited say that an earlier line has shown the payment's
-	// debit, and the credit of its return.
+	// debit, and a credit of all that was debited.
 	Debited, Credited bool
 	// Twice says that earlier lines have shown more than one debit, less the credits
 	// that took one back.

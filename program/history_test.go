@@ -529,3 +529,51 @@ func (d *desk) post(to, from ledger.Account) {
 	require.NoError(d.t, err)
 	require.NoError(d.t, outcomes[0].Refusal)
 }
+
+// The engine puts every line into the class that the matcher in memory does, over
+// statements and their chunks.
+func TestTheEngineClassifiesAsTheMatcher(t *testing.T) {
+	met := map[payment.Class]int{}
+	for seed := range uint64(20) {
+		d := newDesk(t)
+		orders := d.release(1)
+		var expected []payment.Expected
+		for _, o := range orders {
+			expected = append(expected, payment.Expected{Reference: o.Reference, State: payment.Submitted, Amount: o.Amount, Destination: [32]byte{1}})
+		}
+		m, err := payment.NewMatcher(payment.IDR, slices.Values(expected))
+		require.NoError(t, err)
+		r := rand.New(rand.NewPCG(seed, 9))
+		for range 4 {
+			var lines []payment.Line
+			for range r.IntN(25) {
+				l := orders[r.IntN(len(orders))]
+				l.Credit = r.IntN(3) == 0
+				switch r.IntN(8) {
+				case 0:
+					l.Amount.Units += 5
+				case 1:
+					l.Reference = "nobody's"
+				case 2:
+					l.Destination = [32]byte{2}
+				}
+				lines = append(lines, l)
+			}
+			want := map[payment.Class]int64{}
+			for _, l := range lines {
+				class, _ := m.Match(l)
+				want[class]++
+				met[class]++
+			}
+			counts := d.statement(lines...)
+			for class := range met {
+				require.Equal(t, want[class], counts["class."+string(class)], "seed %d: %s", seed, class)
+			}
+			d.verify(t)
+		}
+	}
+	for _, class := range []payment.Class{payment.Matched, payment.ReturnedLine, payment.WrongAmount, payment.WrongAccount, payment.Duplicate,
+		payment.OrphanDebit, payment.OrphanCredit} {
+		require.Positive(t, met[class], "control: %s was met", class)
+	}
+}

@@ -437,7 +437,7 @@ func (m *matcher[T]) carryOut(class payment.Class, p *paymentRow, line payment.L
 	defer func() {
 		m.touch(p)
 		if line.Credit {
-			p.credits++
+			p.credits = min(p.credits+1, p.debits) // what was never debited takes nothing back
 		} else {
 			p.debits++
 		}
