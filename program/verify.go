@@ -445,7 +445,7 @@ func (v *verifier[T]) budget(ctx context.Context) error {
 		}
 		class, rest, _ := strings.Cut(string(account), "/")
 		switch class {
-		case "budget", "balance", "entitled", "paying", "paid", "spent", "claimed":
+		case "budget", "balance", "entitled", "paying", "paid", "spent":
 			groups["budget"] += units
 		case "bank", "opened", "cleared", "suspense":
 			groups["account "+rest] += units
