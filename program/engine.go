@@ -45,6 +45,7 @@ type Engine[T any] struct {
 	trail        trailCodecs
 	rollIn       []State // states from which Drawn moves, in any edition
 	onRoll       map[editionState]bool
+	waiting      map[editionState]bool // from which Admitted moves
 
 	lastRoll lastRoll
 }

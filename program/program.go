@@ -176,8 +176,8 @@ func (p *Program[T]) faults() Faults {
 	if p.Facts == nil {
 		add("Facts", "is missing: NewFacts makes one")
 	}
-	if p.Place == nil && p.draws() {
-		add("Place", "is missing, and the lifecycle has a draw")
+	if p.Place == nil && (p.draws() || p.admits()) {
+		add("Place", "is missing, and the lifecycle gives seats")
 	}
 	names := map[string]bool{}
 	for _, l := range p.Limits {
@@ -226,7 +226,7 @@ func (p *Program[T]) faults() Faults {
 	return f
 }
 
-// seatFaults: a seat comes from a draw, and the roll from a check.
+// seatFaults: a seat comes from a draw or Admit, and the roll from a check.
 func (p *Program[T]) seatFaults(t Table) Faults {
 	var f Faults
 	add := func(rule string, args ...any) { f = append(f, &FieldError{"Lifecycle", fmt.Sprintf(rule, args...)}) }
@@ -239,6 +239,9 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 		if m.On == Promoted && (!holds(m.To) || slices.ContainsFunc(t.Sources(m), holds)) {
 			add("whoever is promoted must come from a state without a seat into one that holds it, not %q", string(m.To))
 		}
+	}
+	for _, rule := range admitFaults(t) {
+		add("%s", rule)
 	}
 	inRoll := map[State]bool{}
 	for _, m := range t.Moves {
@@ -253,12 +256,12 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 		}
 	}
 	if holds(t.Start) {
-		add("the first state holds a seat, which only a draw gives")
+		add("the first state holds a seat, which only a draw or Admit gives")
 	}
 	for _, m := range t.Moves {
 		for _, from := range t.Sources(m) {
-			if m.On != Drawn && m.On != Promoted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
-				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
+			if m.On != Drawn && m.On != Promoted && m.On != Admitted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
+				add("%q from %q takes a seat, which only a draw or Admit gives", string(m.On), string(from))
 			}
 			check := states[from].Check
 			if inRoll[m.To] && !inRoll[from] && (check == nil || check.Eligible != m.On) {
