@@ -90,6 +90,9 @@ type Program[T any] struct {
 	Limits []Limit
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
+	// Heads says for each benefit per head (payment.PerHead), by its name, for how many
+	// heads a case gets it: the workers of a firm. It is a pure function of the case.
+	Heads map[string]func(*Case[T]) int64
 	// Caps limit what is paid to a person, and in a day.
 	Caps PaymentCaps
 	// Payees are the rules for accounts that replace others.
@@ -200,6 +203,7 @@ func (p *Program[T]) faults() Faults {
 	if _, err := calendar.Zone(p.Zone); err != nil {
 		add("Zone", "is not a known zone")
 	}
+	p.headFaults(add)
 	p.Caps.faults(add)
 	p.Retention.faults(p.Limits, add)
 	p.Appeals.faults(&p.Lifecycle, add)
