@@ -12,8 +12,13 @@ type Attempt struct {
 	State     State
 	// Submitted is when it was first marked as submitted, before any byte left.
 	Submitted time.Time
+	// Last is when it was last handed over; zero: at Submitted.
+	Last time.Time
 	// Paid: the provider has said once that it executed the order.
 	Paid bool
+	// Blocked: a statement has shown a debit for it that is not simply its own. No
+	// answer rejects it.
+	Blocked bool
 }
 
 // Proof is what the statements show of an attempt that no answer proves.
@@ -21,6 +26,9 @@ type Proof struct {
 	// Through is the instant up to which statements are there without a gap, each
 	// balanced (Last.Gate). None of them shows the attempt.
 	Through time.Time
+	// Orphan says that they show a debit of the attempt's amount that belongs to no
+	// payment. It may be the attempt, so nothing is proved.
+	Orphan bool
 }
 
 // Action is what may be done next about an attempt whose outcome is open.
@@ -75,7 +83,8 @@ type Outcome struct {
 // settled: the statement settles. A refusal rejects. Absent rejects only when the
 // provider can no longer execute the order and statements without a gap, beyond that
 // instant, do not show it. An answer that contradicts a dead or settled payment
-// is an incident, and so is a refusal of what was said to be paid.
+// is an incident. So is a refusal, or no memory, of what was said to be paid, and
+// whatever would reject what a statement has blocked.
 func (c Capabilities) Judge(a Attempt, answer Answer, proof Proof, now time.Time) Outcome {
 	out := Outcome{Reference: a.Reference, Answer: answer}
 	standing := answer.Standing
@@ -87,7 +96,7 @@ func (c Capabilities) Judge(a Attempt, answer Answer, proof Proof, now time.Time
 		return out
 	}
 	switch {
-	case standing == Refused && a.Paid:
+	case (standing == Refused || standing == Absent) && a.Paid:
 		out.Incident = true
 	case standing == Taken || standing == Paid:
 		if a.State != Accepted {
@@ -99,6 +108,9 @@ func (c Capabilities) Judge(a Attempt, answer Answer, proof Proof, now time.Time
 		out.Event = c.absent(a, proof, now)
 	default:
 		out.Event = doubt(a.State)
+	}
+	if a.Blocked && out.Event == Reject {
+		out.Event, out.Incident = "", true
 	}
 	return out
 }
@@ -125,11 +137,15 @@ func doubt(s State) Event {
 // handed over: where it is sent again the first request that arrived may be the last
 // one that Next allowed.
 func (c Capabilities) absent(a Attempt, proof Proof, now time.Time) Event {
-	end := a.Submitted.Add(c.Finality)
+	last := a.Submitted
 	if c.ReplaySafe {
-		end = end.Add(c.KeyMemory / 2)
+		last = last.Add(c.KeyMemory / 2)
 	}
-	if c.Finality > 0 && !now.Before(end) && !proof.Through.Before(end) {
+	if a.Last.After(last) {
+		last = a.Last
+	}
+	end := last.Add(c.Finality)
+	if c.Finality > 0 && !now.Before(end) && !proof.Through.Before(end) && !proof.Orphan {
 		return Reject
 	}
 	return doubt(a.State)

@@ -155,3 +155,27 @@ func TestDispatch(t *testing.T) {
 	}
 	require.Len(t, p.calls, 3, "nothing was handed over")
 }
+
+// What a provider has said to be paid is not rejected because it forgets it, nor what a
+// statement has blocked, nor what may be an orphan debit. Each guard is needed: without
+// it the same answer rejects.
+func TestWhatNoAnswerRejects(t *testing.T) {
+	promised := Capabilities{Finality: time.Hour}
+	at := time.Date(2020, time.August, 1, 0, 0, 0, 0, time.UTC)
+	reference, err := Reference(1, 1, 1)
+	require.NoError(t, err)
+	plain := Attempt{Reference: reference, State: Accepted, Submitted: at}
+	absent, refused := Answer{Reference: reference, Standing: Absent}, Answer{Reference: reference, Standing: Refused}
+	proof, now := Proof{Through: at.Add(2 * time.Hour)}, at.Add(3*time.Hour)
+	require.Equal(t, Reject, promised.Judge(plain, absent, proof, now).Event, "control")
+	require.Equal(t, Reject, promised.Judge(plain, refused, proof, now).Event, "control")
+	paid, blocked, late := plain, plain, plain
+	paid.Paid, blocked.Blocked, late.Last = true, true, at.Add(90*time.Minute)
+	for _, answer := range []Answer{absent, refused} {
+		require.Equal(t, Outcome{Reference: reference, Incident: true, Answer: answer}, promised.Judge(paid, answer, proof, now))
+		require.Equal(t, Outcome{Reference: reference, Incident: true, Answer: answer}, promised.Judge(blocked, answer, proof, now))
+	}
+	require.Equal(t, Doubt, promised.Judge(late, absent, proof, now).Event, "it was handed over later")
+	proof.Orphan = true
+	require.Equal(t, Doubt, promised.Judge(plain, absent, proof, now).Event, "an orphan may be it")
+}

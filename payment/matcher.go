@@ -1,6 +1,9 @@
 package payment
 
-import "iter"
+import (
+	"iter"
+	"math"
+)
 
 // Expected is a payment that a statement may show.
 type Expected struct {
@@ -14,11 +17,14 @@ type Expected struct {
 	// Debited and Credited say that an earlier statement has shown the payment's
 	// debit, and the credit of its return.
 	Debited, Credited bool
+	// Twice says that more than one debit was shown, less the credits.
+	Twice bool
 }
 
 // Matcher matches the lines of statements with payments, in memory: exactly, on the
 // end-to-end reference and failing that on the provider's, and exclusively, so
-// that what one line has shown no other line shows again. It needs about 80 bytes
+// that what one line has shown no other line shows again. A reference of the provider's
+// that two payments have finds neither. It needs about 80 bytes
 // for a payment with a Reference of this package and no reference of the
 // provider's. It is for one goroutine.
 type Matcher struct {
@@ -28,7 +34,7 @@ type Matcher struct {
 	n        int
 	slots    []uint32         // position + 1 of the item with the key, open addressing
 	odd      map[string]int32 // references that are not of this package
-	theirs   map[string]int32
+	theirs   map[string]int32 // -1: two payments have it
 }
 
 const blockBits = 12
@@ -43,13 +49,16 @@ type expectedItem struct {
 	destination [32]byte
 	state       uint8 // position in states
 	flags       uint8
+	out         uint8 // debits less credits, at most 255
 }
 
 const (
 	flagDebited = 1 << iota
 	flagCredited
-	flagForeign // in another currency: no line of the account has its amount
-	flagOdd     // has no key: it is found by odd
+	flagForeign  // in another currency: no line of the account has its amount
+	flagOdd      // has no key: it is found by odd
+	flagSettled  // a line has settled it,
+	flagReturned // and another returned it
 )
 
 // referenceKey is a Reference in sixteen bytes.
@@ -86,6 +95,12 @@ func (m *Matcher) add(e Expected) error {
 	}
 	it := expectedItem{units: e.Amount.Units, destination: e.Destination, state: m.stateCode(e.State),
 		flags: flagIf(e.Debited, flagDebited) | flagIf(e.Credited, flagCredited) | flagIf(e.Amount.Currency != m.currency, flagForeign)}
+	switch { // what the statements before have left open
+	case e.Twice:
+		it.out = 2
+	case (e.Debited || e.State == Settled) && !e.Credited:
+		it.out = 1
+	}
 	key, ok := keyOf(e.Reference)
 	if it.key = key; ok {
 		if 2*m.n >= len(m.slots) {
@@ -96,8 +111,11 @@ func (m *Matcher) add(e Expected) error {
 		it.flags |= flagOdd
 		m.odd[e.Reference] = int32(m.n)
 	}
-	if e.Theirs != "" {
+	if _, twice := m.theirs[e.Theirs]; e.Theirs != "" {
 		m.theirs[e.Theirs] = int32(m.n)
+		if twice {
+			m.theirs[e.Theirs] = -1
+		}
 	}
 	if m.n&(1<<blockBits-1) == 0 {
 		m.blocks = append(m.blocks, make([]expectedItem, 0, 1<<blockBits))
@@ -165,21 +183,30 @@ func (m *Matcher) Match(line Line) (Class, int) {
 	if !ok && line.Theirs != "" {
 		at, ok = m.theirs[line.Theirs]
 	}
-	if !ok {
+	if !ok || at < 0 {
 		return Classify(line, nil), -1
 	}
 	it := m.item(int(at))
 	found := Found{State: m.states[it.state], Amount: Money{it.units, m.currency}, Destination: it.destination,
-		Debited: it.flags&flagDebited != 0, Credited: it.flags&flagCredited != 0}
+		Debited: it.flags&flagDebited != 0, Credited: it.flags&flagCredited != 0 && it.out == 0, Twice: it.out > 1}
 	if it.flags&flagForeign != 0 {
 		found.Amount.Currency = ""
 	}
+	switch {
+	case it.flags&flagReturned != 0:
+		found.State = Returned
+	case it.flags&flagSettled != 0:
+		found.State = Settled
+	}
 	class := Classify(line, &found)
+	it.flags |= flagIf(class == Matched, flagSettled) | flagIf(class == ReturnedLine && found.State == Settled, flagReturned)
 	switch {
 	case line.Credit && class != OrphanCredit:
 		it.flags |= flagCredited
+		it.out -= min(it.out, 1)
 	case !line.Credit:
 		it.flags |= flagDebited
+		it.out += min(math.MaxUint8-it.out, 1)
 	}
 	return class, int(at)
 }

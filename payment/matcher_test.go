@@ -11,14 +11,36 @@ import (
 
 // plainMatch is the slow second way: a list searched from the front.
 type plainMatch struct {
-	all []Expected
+	all  []Expected
+	outs map[int]*int // debits less credits
+}
+
+func (p *plainMatch) out(at int) *int {
+	if p.outs == nil {
+		p.outs = map[int]*int{}
+	}
+	if p.outs[at] == nil {
+		n := 0
+		switch e := p.all[at]; {
+		case e.Twice:
+			n = 2
+		case (e.Debited || e.State == Settled) && !e.Credited:
+			n = 1
+		}
+		p.outs[at] = &n
+	}
+	return p.outs[at]
 }
 
 func (p *plainMatch) match(line Line) (Class, int) {
 	at := slices.IndexFunc(p.all, func(e Expected) bool { return e.Reference == line.Reference })
 	if at < 0 && line.Theirs != "" {
-		for i, e := range p.all { // the last that was given the reference
-			if e.Theirs == line.Theirs {
+		for i, e := range p.all { // the only one that has the reference
+			switch {
+			case e.Theirs != line.Theirs:
+			case at >= 0:
+				return Classify(line, nil), -1
+			default:
 				at = i
 			}
 		}
@@ -27,11 +49,20 @@ func (p *plainMatch) match(line Line) (Class, int) {
 		return Classify(line, nil), -1
 	}
 	e := &p.all[at]
-	class := Classify(line, &Found{e.State, e.Amount, e.Destination, e.Debited, e.Credited})
+	out := p.out(at)
+	class := Classify(line, &Found{e.State, e.Amount, e.Destination, e.Debited, e.Credited && *out == 0, *out > 1})
+	switch {
+	case class == Matched:
+		e.State = Settled
+	case class == ReturnedLine && e.State == Settled:
+		e.State = Returned
+	}
 	if !line.Credit {
 		e.Debited = true
+		*out++
 	} else if class != OrphanCredit {
 		e.Credited = true
+		*out = max(0, *out-1)
 	}
 	return class, at
 }
@@ -75,10 +106,13 @@ func randomExpected(r *rand.Rand, n int) []Expected {
 		}
 		all[i] = Expected{Reference: reference, State: states[r.IntN(len(states))], Amount: Rupiah(int64(1 + r.IntN(3))), Destination: [32]byte{byte(r.IntN(3))}}
 		if r.IntN(3) == 0 {
-			all[i].Theirs = fmt.Sprint("T", i)
+			all[i].Theirs = fmt.Sprint("T", i/(1+r.IntN(3))) // some have one together
 		}
 		if r.IntN(20) == 0 {
 			all[i].Amount = Money{1, "USD"}
+		}
+		if r.IntN(10) == 0 {
+			all[i].Debited, all[i].Twice = true, r.IntN(2) == 0
 		}
 	}
 	return all

@@ -219,7 +219,9 @@ func TestGate(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	to, other := [32]byte{1}, [32]byte{2}
-	found := func(s State, debited, credited bool) *Found { return &Found{s, Rupiah(5), to, debited, credited} }
+	found := func(s State, debited, credited bool) *Found {
+		return &Found{s, Rupiah(5), to, debited, credited, false}
+	}
 	for _, c := range []struct {
 		line  Line
 		found *Found
@@ -228,6 +230,7 @@ func TestClassify(t *testing.T) {
 		{Line{Credit: false, Amount: Rupiah(5), Destination: to}, found(Submitted, false, false), Matched},
 		{Line{Credit: false, Amount: Rupiah(5), Destination: [32]byte{}}, found(Unknown, false, false), Matched},
 		{Line{Credit: false, Amount: Rupiah(6), Destination: to}, found(Submitted, false, false), WrongAmount},
+		{Line{Credit: true, Amount: Rupiah(5)}, &Found{Settled, Rupiah(5), to, true, false, true}, Duplicate}, // the payee keeps one
 		{Line{Credit: false, Amount: Rupiah(5), Destination: other}, found(Accepted, false, false), WrongAccount},
 		{Line{Credit: false, Amount: Rupiah(6), Destination: to}, found(Settled, true, false), Duplicate},
 		{Line{Credit: false, Amount: Rupiah(5), Destination: to}, found(Rejected, false, false), RejectedButPaid},

@@ -77,8 +77,11 @@ type Found struct {
 	Amount      Money
 	Destination [32]byte
 	// Debited and Credited say that an earlier line has shown the payment's
-	// debit, and the credit of its return.
+	// debit, and a credit of all that was debited.
 	Debited, Credited bool
+	// Twice says that earlier lines have shown more than one debit, less the credits
+	// that took one back.
+	Twice bool
 }
 
 // Class is what a line of a statement is. Every line has exactly one.
@@ -87,10 +90,10 @@ type Class string
 // The classes of lines.
 const (
 	Matched         Class = "matched"           // the payment settles
-	ReturnedLine    Class = "returned"          // a settled payment came back
+	ReturnedLine    Class = "returned"          // what a payment's debit took came back
 	WrongAmount     Class = "wrong-amount"      // another amount or currency
 	WrongAccount    Class = "wrong-account"     // another destination
-	Duplicate       Class = "duplicate"         // an earlier line said the same
+	Duplicate       Class = "duplicate"         // an earlier line said the same, or a second debit came back
 	OrphanDebit     Class = "orphan-debit"      // money left without a payment
 	OrphanCredit    Class = "orphan-credit"     // money came without a payment that left
 	RejectedButPaid Class = "rejected-but-paid" // paid although it was dead or not submitted
@@ -123,6 +126,8 @@ func classifyCredit(line Line, found *Found) Class {
 	switch {
 	case found == nil:
 		return OrphanCredit
+	case found.Twice:
+		return Duplicate
 	case found.Credited || found.State == Returned:
 		return Duplicate
 	case !found.debited():

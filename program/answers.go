@@ -14,6 +14,9 @@ type Answers struct {
 	// Digest is the SHA-256 of the file, or of what else names these answers: they
 	// are taken once.
 	Digest [32]byte
+	// From names the bank or provider that says so, as in Release.To and
+	// Channels.Providers.
+	From string
 	// Each gives the answers in order; each call gives them from the start.
 	Each func() iter.Seq2[payment.Answer, error]
 }
@@ -23,9 +26,13 @@ type Answers struct {
 // back to what is entitled; one of which the answer proves nothing is unknown, and
 // keeps its reservation. That the provider does not know a payment proves nothing
 // here, however late. Only a statement settles. Answers that change nothing are
-// counted under "unchanged", those about no payment under "orphan", and those that
-// contradict what is final under "incident"; the last two are listed in the journal.
+// counted under "unchanged", those about no payment under "orphan", those about a payment
+// that was not given to Answers.From under "foreign", and those that
+// contradict what is final or blocked under "incident"; the last three are listed in the journal.
 func (e *Engine[T]) TakeAnswers(ctx context.Context, by By, job string, answers Answers) (Counts, error) {
+	if answers.From == "" {
+		return nil, &FieldError{"Answers.From", "is missing"}
+	}
 	each := &onward[payment.Answer]{each: answers.Each}
 	defer each.close()
 	var before *answerer[T] // of the chunk before, which may not be written yet
@@ -40,11 +47,14 @@ func (e *Engine[T]) TakeAnswers(ctx context.Context, by By, job string, answers 
 		}
 		w := answerer[T]{payments: payments[T]{engine: e}, answers: answers, first: done, last: done + int64(len(some)),
 			posts: postings{}, counts: Counts{doneCount: int64(len(some))}}
-		references := make([]string, len(some))
+		references, theirs := make([]string, len(some)), make([]theirsKey, len(some))
 		for i, answer := range some {
-			references[i] = answer.Reference
+			references[i], theirs[i] = answer.Reference, theirsKey{answers.From, answer.Theirs}
 		}
 		if err := w.load(ctx, references); err != nil {
+			return chunk{}, err
+		}
+		if err := w.loadTheirs(ctx, theirs); err != nil {
 			return chunk{}, err
 		}
 		if !a.first && before != nil && before.last == done {
@@ -56,7 +66,7 @@ func (e *Engine[T]) TakeAnswers(ctx context.Context, by By, job string, answers 
 			}
 		}
 		before = &w
-		return w.chunk(len(some) < a.limit), nil
+		return w.chunk(len(some) < a.limit)
 	})
 }
 
@@ -97,8 +107,8 @@ func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error
 		w.note(at, "refused", p)
 		return nil
 	}
-	became, err := w.payments.take(p, answer, payment.Capabilities{}, payment.Proof{}, w.posts)
-	if became == "incident" {
+	became, err := w.payments.take(p, w.answers.From, answer, payment.Capabilities{}, payment.Proof{}, w.posts)
+	if became == incident || became == foreign {
 		w.note(at, became, p)
 		return nil
 	}
@@ -106,12 +116,12 @@ func (w *answerer[T]) take(at int64, answer payment.Answer, refused error) error
 	return err
 }
 
-func (w *answerer[T]) chunk(last bool) chunk {
-	rows, moved := w.written()
+func (w *answerer[T]) chunk(last bool) (chunk, error) {
+	wrote, err := w.written()
 	data := struct {
 		Answers string        `json:"answers"`
 		Batches []*movedItems `json:"batches,omitempty"`
 		Others  []answerNote  `json:"others,omitempty"`
-	}{hex.EncodeToString(w.answers.Digest[:]), moved, w.others}
-	return chunk{rows: sorted(rows), posts: w.posts.posting(), kind: "answers.taken", data: data, counts: w.counts, next: Cursor{w.last}, last: last}
+	}{hex.EncodeToString(w.answers.Digest[:]), wrote.moved, w.others}
+	return chunk{expect: wrote.expect, rows: sorted(wrote.rows), posts: w.posts.posting(), kind: "answers.taken", data: data, counts: w.counts, next: Cursor{w.last}, last: last}, err
 }

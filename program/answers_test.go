@@ -37,7 +37,7 @@ func TestAnswersComeBeforeTheStatement(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, b.Count, int64(8))
 	require.NoError(t, e.ApproveBatch(ctx, program.By{Actor: "approver"}, 1, b.Digest))
-	require.NoError(t, e.SubmitBatch(ctx, program.By{Actor: "releaser"}, 1, [32]byte{}))
+	require.NoError(t, e.SubmitBatch(ctx, program.By{Actor: "releaser"}, 1, byFile))
 	var lines []payment.Line
 	require.NoError(t, e.WriteBatch(ctx, 1, func(o program.Order) error {
 		lines = append(lines, payment.Line{Reference: o.Reference, Amount: o.Amount})
@@ -48,7 +48,7 @@ func TestAnswersComeBeforeTheStatement(t *testing.T) {
 	}
 	other, err := payment.Reference(7, 7, 1)
 	require.NoError(t, err)
-	answers := program.Answers{Digest: [32]byte{1}, Each: each([]payment.Answer{
+	answers := program.Answers{From: "BANK", Digest: [32]byte{1}, Each: each([]payment.Answer{
 		said(0, payment.Refused), said(1, payment.Taken), said(2, payment.Unclear), said(3, payment.Absent),
 		said(0, payment.Refused), // the same again
 		said(0, payment.Paid),    // and the opposite
@@ -65,7 +65,7 @@ func TestAnswersComeBeforeTheStatement(t *testing.T) {
 		s.verify(t)
 	}
 	var conflict *program.KeyConflictError
-	_, err = e.TakeAnswers(ctx, by, "pain.002 1", program.Answers{Digest: [32]byte{2}, Each: answers.Each})
+	_, err = e.TakeAnswers(ctx, by, "pain.002 1", program.Answers{From: "BANK", Digest: [32]byte{2}, Each: answers.Each})
 	require.ErrorAs(t, err, &conflict)
 
 	// The statement shows all but the second that was refused, and one that was refused.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/identity"
 )
@@ -173,7 +174,7 @@ func (a *Applicant[T]) decode(b []byte) error {
 }
 
 func (t *AccountTrust) append(b []byte) []byte {
-	b = appendText(appendMoment(b, t.Replaced), t.ReplacedBy)
+	b = appendText(appendText(appendMoment(b, t.Replaced), t.ReplacedBy.Actor), t.ReplacedBy.OnBehalf)
 	b = appendText(appendMoment(b, t.Checked), t.CheckedBy)
 	exists := byte(0)
 	if t.Exists {
@@ -183,7 +184,11 @@ func (t *AccountTrust) append(b []byte) []byte {
 }
 
 func trustOf(r *textReader) AccountTrust {
-	t := AccountTrust{Replaced: r.moment(), ReplacedBy: r.text(), Checked: r.moment(), CheckedBy: r.text()}
+	t := AccountTrust{Replaced: r.moment(), ReplacedBy: payment.Signature{Actor: r.text(), OnBehalf: r.text()}}
+	if !t.Replaced.IsZero() {
+		t.ReplacedBy.Role = roleReport
+	}
+	t.Checked, t.CheckedBy = r.moment(), r.text()
 	t.Exists = r.byte() == 1
 	t.Score = int(r.varint())
 	t.Confirmed = r.text()

@@ -39,21 +39,65 @@ func (e *Engine[T]) ApproveBatch(ctx context.Context, by By, number int64, diges
 
 // SubmitBatch releases an approved batch: it records that its payments are submitted,
 // before a byte of them leaves. Who releases it neither prepared nor approved it.
-// File is the SHA-256 of the bank's file that WriteBatch wrote, which is signed off
-// with it: a file with another digest must never be sent for the batch. It is zero
-// where no file is sent.
-func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, file [32]byte) error {
-	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, file}}, number, fixed("submit"), func(b *Batch, c *Change) error {
+// The release says how it leaves, which is signed off with it. A batch that holds a
+// payment of which the entitlement is blocked, held back or lapsed is not released: that is a
+// *StateError, and HoldPayments takes it out.
+func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, release Release) error {
+	if (release.File == [32]byte{}) != (release.To == "") {
+		return &FieldError{"Release", "has a file and the bank it is for, or neither"}
+	}
+	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, release}}, number, fixed("submit"), func(b *Batch, c *Change) error {
 		if err := b.apart(roleRelease, by); err != nil {
 			return err
 		}
+		if err := e.free(ctx, number); err != nil {
+			return err
+		}
 		b.sign(roleRelease, by)
-		b.File = file
+		b.File, b.To, b.Released = release.File, release.To, e.clock().UTC()
 		posts := postings{}
 		e.program.Caps.released(b, calendar.DateOf(e.clock(), e.zone), posts)
 		b.post(c, posts, "release")
 		return nil
 	})
+}
+
+// Release says how a batch leaves. The zero Release: by calls (SendBatch).
+type Release struct {
+	// File is the SHA-256 of the bank's file that WriteBatch wrote: a file with another
+	// digest must never be sent for the batch.
+	File [32]byte
+	// To names the bank that the file is for, as in Answers.From.
+	To string
+}
+
+// free checks that nothing stops an entitlement of a batch.
+func (e *Engine[T]) free(ctx context.Context, number int64) error {
+	a := ask{limit: e.chunk}
+	for {
+		rows, next, err := e.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{number}, After: a.after, Limit: a.limit})
+		if err != nil {
+			return err
+		}
+		set := payments[T]{engine: e}
+		var all []*paymentRow
+		for _, row := range rows.Rows {
+			if p := paymentOf(row); p.state != payment.Cancelled {
+				all = append(all, &p)
+			}
+		}
+		if err := set.loadEntitlements(ctx, all); err != nil {
+			return err
+		}
+		for _, p := range all {
+			if !set.entitlements[p.key].payable() {
+				return &StateError{What: p.name(), State: "blocked", Event: "submit"}
+			}
+		}
+		if a.after = next; next == nil {
+			return nil
+		}
+	}
 }
 
 // CloseBatch closes a submitted batch of which nothing is open any more.

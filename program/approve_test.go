@@ -12,6 +12,9 @@ import (
 	"github.com/gelombang/gelombang/program/memstore"
 )
 
+// byFile releases a batch as a file.
+var byFile = program.Release{File: [32]byte{1}, To: "BANK"}
+
 func actor(name string) program.By { return program.By{Actor: name} }
 
 // prepared is a story whose first batch is prepared, under bands of approval.
@@ -41,7 +44,7 @@ func TestThreeRolesAndBandsOfApproval(t *testing.T) {
 		require.ErrorAs(t, e.ApproveBatch(ctx, by, 1, b.Digest), &same)
 	}
 	require.NoError(t, e.ApproveBatch(ctx, actor("first"), 1, b.Digest))
-	require.ErrorAs(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{1}), &state, "one approval is not enough")
+	require.ErrorAs(t, e.SubmitBatch(ctx, actor("releaser"), 1, byFile), &state, "one approval is not enough")
 	require.ErrorAs(t, e.WriteBatch(ctx, 1, func(program.Order) error { return nil }), &state)
 	require.ErrorAs(t, e.ApproveBatch(ctx, actor("first"), 1, b.Digest), &same)
 	require.ErrorAs(t, e.ApproveBatch(ctx, program.By{Actor: "deputy", OnBehalf: "first"}, 1, b.Digest), &same)
@@ -49,13 +52,13 @@ func TestThreeRolesAndBandsOfApproval(t *testing.T) {
 	require.NoError(t, e.ApproveBatch(ctx, actor("second"), 1, b.Digest))
 	s.verify(t)
 	for _, name := range []string{"preparer", "first", "second"} {
-		require.ErrorAs(t, e.SubmitBatch(ctx, actor(name), 1, [32]byte{1}), &same, name)
+		require.ErrorAs(t, e.SubmitBatch(ctx, actor(name), 1, byFile), &same, name)
 	}
 	release := program.By{Actor: "releaser", Key: "release-1"}
-	require.NoError(t, e.SubmitBatch(ctx, release, 1, [32]byte{1}))
-	require.NoError(t, e.SubmitBatch(ctx, release, 1, [32]byte{1}), "the same file again")
+	require.NoError(t, e.SubmitBatch(ctx, release, 1, byFile))
+	require.NoError(t, e.SubmitBatch(ctx, release, 1, byFile), "the same file again")
 	var conflict *program.KeyConflictError
-	require.ErrorAs(t, e.SubmitBatch(ctx, release, 1, [32]byte{2}), &conflict, "another file for the same batch")
+	require.ErrorAs(t, e.SubmitBatch(ctx, release, 1, program.Release{File: [32]byte{2}, To: "BANK"}), &conflict, "another file for the same batch")
 	b, err := e.Batch(ctx, 1)
 	require.NoError(t, err)
 	require.Equal(t, [32]byte{1}, b.File)
@@ -110,7 +113,7 @@ func TestAHeldPaymentMakesAnotherList(t *testing.T) {
 		written := int64(0)
 		require.NoError(t, e.WriteBatch(ctx, 1, func(program.Order) error { written++; return nil }))
 		require.Equal(t, rest.Count, written)
-		require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+		require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, byFile))
 		var state *program.StateError
 		_, err = e.HoldPayments(ctx, actor("auditor"), 1, []int64{1}, "too late")
 		require.ErrorAs(t, err, &state)
@@ -169,7 +172,7 @@ func TestTwoPeopleResolveWhatNobodyAnswersFor(t *testing.T) {
 	var state *program.StateError
 	_, err := e.Resolve(ctx, actor("one"), never)
 	require.ErrorAs(t, err, &state, "nothing of it has left")
-	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, byFile))
 	var lines []payment.Line
 	require.NoError(t, e.WriteBatch(ctx, 1, func(o program.Order) error {
 		lines = append(lines, payment.Line{Reference: o.Reference, Amount: o.Amount})
@@ -180,7 +183,7 @@ func TestTwoPeopleResolveWhatNobodyAnswersFor(t *testing.T) {
 	// it says that it has paid the third, after one person has proposed the opposite.
 	_, err = e.Resolve(ctx, actor("one"), program.Resolve{Batch: 1, Item: 3, As: program.NeverPaid, Evidence: "a rumour"})
 	require.NoError(t, err)
-	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{Digest: [32]byte{1},
+	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{From: "BANK", Digest: [32]byte{1},
 		Each: each([]payment.Answer{{Reference: lines[2].Reference, Standing: payment.Paid}})})
 	require.NoError(t, err)
 	_, err = e.Resolve(ctx, actor("two"), program.Resolve{Batch: 1, Item: 3, As: program.NeverPaid, Evidence: "a rumour"})
@@ -206,7 +209,7 @@ func TestTwoPeopleResolveWhatNobodyAnswersFor(t *testing.T) {
 	unit := lines[0].Amount.Units
 	require.Equal(t, []int64{st.Closing.Units, unit}, balances("bank/treasury", "suspense/treasury"))
 	resolveByTwo(ctx, t, e, never)
-	resolveByTwo(ctx, t, e, program.Resolve{Batch: 1, Item: 2, As: program.WasPaid, Account: "treasury", Evidence: "the bank's letter 9"})
+	resolveByTwo(ctx, t, e, program.Resolve{Batch: 1, Item: 2, As: program.WasPaid, Account: "treasury", Sequence: 1, Line: 1, Evidence: "the bank's letter 9"})
 	require.Equal(t, []int64{st.Closing.Units, 0}, balances("bank/treasury", "suspense/treasury"))
 	s.verify(t)
 	require.NoError(t, e.CloseBatch(ctx, actor("clerk"), 1))
@@ -218,7 +221,7 @@ func TestTwoPeopleResolveWhatNobodyAnswersFor(t *testing.T) {
 	for _, wrong := range []program.Resolve{
 		{Batch: 1, Item: 2, As: program.NeverPaid},
 		{Batch: 1, Item: 2, As: program.WasPaid, Evidence: "x"},
-		{Batch: 1, Item: 2, As: program.WasPaid, Account: "tresury", Evidence: "x"},
+		{Batch: 1, Item: 2, As: program.NeverPaid, Account: "treasury", Line: 1, Evidence: "x"},
 		{Batch: 1, Item: 2, As: "lost", Evidence: "x"},
 	} {
 		_, err = e.Resolve(ctx, actor("one"), wrong)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -29,9 +30,12 @@ type Batch struct {
 	// Signatures are who had a hand in it, in order. The roles are "prepare", "hold",
 	// "approve" and "release".
 	Signatures []payment.Signature
-	// File is the SHA-256 of the file that was released to the bank; zero if the
-	// batch is not released, or is paid by calls.
+	// File is the SHA-256 of the file that was released to the bank, and To names the
+	// bank; zero if the batch is not released, or is paid by calls.
 	File [32]byte
+	To   string
+	// Released is when it was released; zero if it was not.
+	Released time.Time
 
 	version int64
 }
@@ -42,6 +46,7 @@ const (
 	roleHold    = "hold"
 	roleApprove = "approve"
 	roleRelease = "release"
+	roleReport  = "report" // who reports an account that replaces another
 )
 
 func (b *Batch) sign(role string, by By) {
@@ -157,10 +162,12 @@ type batchBody struct {
 	Revision   int64               `json:"revision,omitempty"`
 	Signatures []payment.Signature `json:"signatures"`
 	File       []byte              `json:"file,omitempty"`
+	To         string              `json:"to,omitempty"`
+	Released   time.Time           `json:"released,omitzero"`
 }
 
 func (b *Batch) row() (Row, error) {
-	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures}
+	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures, To: b.To, Released: b.Released}
 	if b.File != [32]byte{} {
 		body.File = b.File[:]
 	}
@@ -179,7 +186,7 @@ func batchOf(row Row) (Batch, error) {
 	if err := json.Unmarshal(bytesOf(v[11]), &body); err != nil {
 		return Batch{}, fmt.Errorf("program: batch %s: %w", b.name(), err)
 	}
-	b.Revision, b.Signatures = body.Revision, body.Signatures
+	b.Revision, b.Signatures, b.To, b.Released = body.Revision, body.Signatures, body.To, body.Released
 	copy(b.Digest[:], body.Digest)
 	copy(b.File[:], body.File)
 	return b, nil

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/ledger"
-	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
 // Balance is one line of a trial balance.
@@ -146,6 +145,9 @@ func (e *Engine[T]) ReturnFunds(ctx context.Context, by By, year int, amount pay
 	if amount.Units <= 0 || year < 1 || year > 9999 {
 		return &FieldError{"amount, year", "are an amount above zero and a year from 1 to 9999"}
 	}
+	if err := e.program.inCurrency(amount); err != nil {
+		return err
+	}
 	id, err := e.ids.next(e.clock())
 	if err != nil {
 		return err
@@ -214,71 +216,4 @@ func (e *Engine[T]) AccountStatement(ctx context.Context, account ledger.Account
 	}
 	slices.SortFunc(s.Movements, func(a, b Movement) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Posting, b.Posting)) })
 	return s, err
-}
-
-// OpenItem is a payment that somebody must act on.
-type OpenItem struct {
-	Batch, Item int64
-	State       payment.State
-	Amount      payment.Money
-	// Owner is who must act next: the partner while an answer or a statement is
-	// awaited, an officer where only people can resolve it.
-	Owner lifecycle.Party
-	// Why is "in-transit", "unknown", "blocked", "held", or "proposed" where one
-	// person has proposed a resolution.
-	Why string
-	// Since is when the payment came to be so.
-	Since time.Time
-}
-
-// OpenItems gives every payment of the batches that were released of which the outcome
-// is open, and every one that is blocked or held back, in order. What is in transit
-// and what the bank's account shows make up the difference between the books.
-func (e *Engine[T]) OpenItems(ctx context.Context, each func(OpenItem) error) error {
-	batches := map[int64]BatchState{}
-	var after Cursor
-	for {
-		rows, next, err := e.store.Page(ctx, Scan{Table: TablePayments, After: after, Limit: e.chunk})
-		if err != nil {
-			return err
-		}
-		for _, row := range rows.Rows {
-			p := paymentOf(row)
-			if _, known := batches[p.batch]; !known {
-				b, err := e.Batch(ctx, p.batch)
-				if err != nil {
-					return err
-				}
-				batches[p.batch] = b.State
-			}
-			item := OpenItem{Batch: p.batch, Item: p.item, State: p.with(batches[p.batch]), Amount: p.amount, Since: p.changed}
-			if !item.open(&p) {
-				continue
-			}
-			if err := each(item); err != nil {
-				return err
-			}
-		}
-		if after = next; next == nil {
-			return nil
-		}
-	}
-}
-
-func (o *OpenItem) open(p *paymentRow) bool {
-	_, asked := p.asked()
-	o.Owner = lifecycle.Officer
-	switch {
-	case asked:
-		o.Why = "proposed"
-	case p.mark().stops():
-		o.Why = string(p.mark())
-	case o.State == payment.Unknown:
-		o.Why = string(payment.Unknown)
-	case o.State == payment.Submitted, o.State == payment.Accepted:
-		o.Why, o.Owner = "in-transit", lifecycle.Partner
-	default:
-		return false
-	}
-	return true
 }

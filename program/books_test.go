@@ -177,7 +177,7 @@ func TestOpenItems(t *testing.T) {
 	b, err = e.Batch(ctx, 1)
 	require.NoError(t, err)
 	require.NoError(t, e.ApproveBatch(ctx, actor("approver"), 1, b.Digest))
-	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, byFile))
 	all := items()
 	require.Len(t, all, int(b.Count)+1)
 	require.Equal(t, "in-transit partner", all[2])
@@ -190,7 +190,7 @@ func TestOpenItems(t *testing.T) {
 		}
 		return nil
 	}))
-	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{Digest: [32]byte{1}, Each: each([]payment.Answer{{Reference: third, Standing: payment.Unclear}})})
+	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{From: "BANK", Digest: [32]byte{1}, Each: each([]payment.Answer{{Reference: third, Standing: payment.Unclear}})})
 	require.NoError(t, err)
 	all = items()
 	require.Equal(t, "proposed officer", all[2])

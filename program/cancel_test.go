@@ -37,7 +37,7 @@ func TestACancelledBatchIsPaidByAnother(t *testing.T) {
 		}
 		s.verify(t)
 		var state *program.StateError
-		require.ErrorAs(t, e.SubmitBatch(ctx, by("releaser"), 1, [32]byte{}), &state)
+		require.ErrorAs(t, e.SubmitBatch(ctx, by("releaser"), 1, byFile), &state)
 		require.ErrorAs(t, e.WriteBatch(ctx, 1, func(program.Order) error { return nil }), &state, "nothing of it leaves")
 		require.NoError(t, s.pay(ctx, e, program.BatchOrder{Number: 2, Wave: 1, Benefit: "cash", Instalment: 1, Again: true}, 0), name)
 		again, _, err := e.JobStatus(ctx, "batch/2/prepare")

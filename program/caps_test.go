@@ -50,9 +50,9 @@ func TestADayHasACap(t *testing.T) {
 	require.NoError(t, e.ApproveBatch(ctx, actor("approver"), 1, b.Digest))
 	s.caps.Day = payment.Money{Units: b.Total.Units - 1, Currency: payment.IDR}
 	var bound *ledger.BoundError
-	require.ErrorAs(t, s.engine(t).SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}), &bound)
+	require.ErrorAs(t, s.engine(t).SubmitBatch(ctx, actor("releaser"), 1, byFile), &bound)
 	s.caps.Day = b.Total
-	require.NoError(t, s.engine(t).SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+	require.NoError(t, s.engine(t).SubmitBatch(ctx, actor("releaser"), 1, byFile))
 	s.verify(t)
 
 	p := testProgram()
@@ -77,13 +77,13 @@ func TestTheCapCountsWhatReachedThePayee(t *testing.T) {
 	b, err := e.Batch(ctx, 1)
 	require.NoError(t, err)
 	require.NoError(t, e.ApproveBatch(ctx, actor("approver"), 1, b.Digest))
-	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{}))
+	require.NoError(t, e.SubmitBatch(ctx, actor("releaser"), 1, byFile))
 	var lines []payment.Line
 	require.NoError(t, e.WriteBatch(ctx, 1, func(o program.Order) error {
 		lines = append(lines, payment.Line{Reference: o.Reference, Amount: o.Amount})
 		return nil
 	}))
-	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{Digest: [32]byte{1},
+	_, err = e.TakeAnswers(ctx, actor("clerk"), "answers", program.Answers{From: "BANK", Digest: [32]byte{1},
 		Each: each([]payment.Answer{{Reference: lines[0].Reference, Standing: payment.Refused, Code: "AC04"}})})
 	require.NoError(t, err)
 	resolveByTwo(ctx, t, e, program.Resolve{Batch: 1, Item: 2, As: program.NeverPaid, Evidence: "letter 8"})

@@ -18,9 +18,10 @@ type Case[T any] struct {
 	// Report is what came with the event that is being decided.
 	Report Report
 
-	awards   map[string]int64 // balances of the limits without this case's own
-	balances map[string]int64 // what is left of the balance benefits, where it was read
-	rewrite  bool             // the applicant was changed by a step
+	awards   map[string]int64   // balances of the limits without this case's own
+	balances map[string]int64   // what is left of the balance benefits, where it was read
+	surveys  map[surveyKey]bool // entitlements to surveys with the report's number, where they were read
+	rewrite  bool               // the applicant was changed by a step
 	zone     *time.Location
 }
 

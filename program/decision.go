@@ -110,12 +110,12 @@ func (e *Engine[T]) Redecide(ctx context.Context, kept Decided) (eligibility.Dec
 	if len(salted) < saltSize || sha256.Sum256(salted) != kept.Commitment {
 		return d, ErrSealed
 	}
+	if e.policy.Digest() != record.Digest {
+		return d, &PolicyError{Policy: record.Policy, Digest: record.Digest}
+	}
 	plan := e.policy.Plan(kept.Stage, record.AsOf)
 	if err := plan.DecideFacts(salted[saltSize:], &d); err != nil {
 		return d, err
-	}
-	if d.Digest != record.Digest {
-		return d, &PolicyError{Policy: record.Policy, Digest: record.Digest}
 	}
 	if d.Verdict.String() != record.Verdict {
 		return d, ErrDecision

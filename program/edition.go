@@ -17,9 +17,10 @@ import (
 // edition is one version of the lifecycle's table, made ready. A case is decided
 // under the one that it is pinned to.
 type edition[T any] struct {
-	table   Table
-	machine *lifecycle.Machine[State, Event, *Case[T]]
-	teller  *lifecycle.Teller[State, Event] // nil without texts
+	entitles map[edge][]string // the benefits to which a move entitles
+	table    Table
+	machine  *lifecycle.Machine[State, Event, *Case[T]]
+	teller   *lifecycle.Teller[State, Event] // nil without texts
 }
 
 // EditionError says that a case, or a store, has an edition of the lifecycle that
@@ -75,6 +76,7 @@ func (e *Engine[T]) compileEditions(options lifecycle.CompileOptions) error {
 			ed.teller, err = lifecycle.NewTeller(table, options.Texts, e.program.Zone)
 			all = append(all, err)
 		}
+		ed.entitles = entitling(table, ed.machine)
 		e.editions[table.Version] = ed
 		e.trail[table.Version] = newTrailCodec(table)
 		for _, s := range table.States {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
@@ -45,11 +46,19 @@ func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
+	if report.Account != nil && report.Account.Account.IsZero() {
+		return &FieldError{"Report.Account", "has no number"}
+	}
 	c, err := e.readCase(ctx, wave, applicant)
 	if err != nil {
 		return err
 	}
+	c.Report = report
+	if err := e.readSurveys(ctx, []*Case[T]{c}); err != nil {
+		return err
+	}
 	s := e.newSteps(ctx, by.Actor, &c.Wave)
+	s.behalf = by.OnBehalf
 	state := c.Application.State
 	if why := s.reserved(&c.Application, report.Event); why != nil {
 		return &RefusedError{Event: report.Event, State: state, Reasons: why}
@@ -95,7 +104,6 @@ func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
 	return state.Check != nil && event == state.Check.Eligible
 }
 
-
 // payoutMark stands for an account in a fingerprint: a keyed digest.
 func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
 	if p == nil {
@@ -113,7 +121,7 @@ func (s *steps[T]) linkAccount(c *Case[T]) {
 	if payout.Holder.IsZero() {
 		payout.Holder = c.Applicant.Person.Name
 	}
-	c.Applicant.relink(payout, s.actor, s.at)
+	c.Applicant.relink(payout, payment.Signature{Role: roleReport, Actor: s.actor, OnBehalf: s.behalf}, s.at)
 	c.rewrite = true
 }
 
@@ -153,6 +161,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 			return chunk{}, err
 		}
 		s := e.newSteps(ctx, by.Actor, &w)
+		s.behalf = by.OnBehalf
 		var reported, toOpen []*Case[T]
 		for _, c := range cases {
 			var ok bool
@@ -164,7 +173,7 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 				toOpen = append(toOpen, c)
 			}
 		}
-		if err := e.openPeople(ctx, toOpen); err != nil {
+		if err := errors.Join(e.openPeople(ctx, toOpen), e.readSurveys(ctx, reported)); err != nil {
 			return chunk{}, err
 		}
 		for _, c := range reported {
@@ -179,6 +188,10 @@ func (e *Engine[T]) FireAll(ctx context.Context, by By, job string, order FireOr
 func (s *steps[T]) reported(c *Case[T], r Report, fired *lifecycle.Running, refused error) error {
 	if refused != nil {
 		s.refused(&c.Application, "bounds")
+		return nil
+	}
+	if r.Account != nil && r.Account.Account.IsZero() {
+		s.refused(&c.Application, "account")
 		return nil
 	}
 	if why := s.reserved(&c.Application, r.Event); why != nil {

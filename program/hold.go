@@ -54,7 +54,7 @@ func (e *Engine[T]) held(ctx context.Context, number int64, items []int64) (bool
 	}
 	n := 0
 	for i := range found {
-		if found[i].mark().heldBack() {
+		if found[i].marks.has(markHeld) {
 			n++
 		}
 	}
@@ -91,19 +91,32 @@ func (e *Engine[T]) holdBack(ctx context.Context, by By, b *Batch, items []int64
 		}
 		b.Signatures = slices.DeleteFunc(b.Signatures, func(s payment.Signature) bool { return s.Role == roleApprove })
 	}
-	found, err := e.items(ctx, b.Number, items)
-	if err != nil {
+	set := payments[T]{engine: e}
+	ids := make([]paymentID, len(items))
+	for i, item := range items {
+		ids[i] = paymentID{b.Number, item}
+	}
+	if err := set.loadIDs(ctx, ids); err != nil {
 		return err
 	}
-	for i := range found {
-		p := &found[i]
+	for _, id := range ids {
+		p := set.known[id]
+		if p == nil {
+			return fmt.Errorf("items of batch %d: %w", b.Number, ErrNotFound)
+		}
 		if err := e.movePayment(p, e.clock().UTC(), payment.Cancel); err != nil {
 			return err
 		}
-		p.code = string(markHeld)
+		if err := set.stop(ctx, p, markHeld); err != nil {
+			return err
+		}
 		e.program.Caps.dead(p, posts)
-		c.Rows = append(c.Rows, p.row())
 	}
+	w, err := set.written()
+	if err != nil {
+		return err
+	}
+	c.Rows, c.Expect = w.rows, w.expect
 	b.post(c, posts, "hold")
 	b.Revision++
 	b.sign(roleHold, by)

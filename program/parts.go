@@ -409,6 +409,9 @@ func (r *jobRun[T]) apply(ctx context.Context, p *part, c chunk) (refusal, err e
 	at := r.engine.clock().UTC()
 	change := Change{At: at, Expect: append(c.expect, r.expectHead()), Rows: append(c.rows, row), Postings: c.posts}
 	for i := range change.Postings {
+		if change.Postings[i].ID != "" {
+			continue // it derives from what it is about
+		}
 		change.Postings[i].ID = fmt.Sprintf("%s/%d/%d/%d", r.job.name, p.number, p.version, i)
 	}
 	if c.kind != "" {

@@ -23,6 +23,21 @@ type Payees struct {
 	// applicant's (identity.Name.Similarity), or somebody has confirmed it. Zero: no
 	// provider is asked.
 	LeastScore int
+	// Of says whose the caps on a payee are: PerPerson, which zero means, or
+	// PerHousehold, where those without a household count as themselves.
+	Of Per
+	// PerAccount is how many payees may ever be paid to one account or wallet, and
+	// Accounts to how many accounts one payee may ever be paid. A payment above either is not
+	// prepared, and counted under "refused.bounds". Zero does not limit.
+	PerAccount, Accounts int
+}
+
+// payee is the internal id of whom the caps count.
+func (p Payees) payee(applicant, household uuid.UUID) uuid.UUID {
+	if p.Of == PerHousehold && household != uuid.Nil {
+		return household
+	}
+	return applicant
 }
 
 // AccountTrust is what is known of the payout account that an applicant has now.
@@ -30,7 +45,7 @@ type AccountTrust struct {
 	// Replaced is when the account took the place of another, and ReplacedBy who
 	// reported it; zero for the first account.
 	Replaced   time.Time
-	ReplacedBy string
+	ReplacedBy payment.Signature
 	// Checked is when the provider named CheckedBy was asked; zero if it was not.
 	Checked   time.Time
 	CheckedBy string
@@ -63,8 +78,9 @@ func (p Payees) withheld(t AccountTrust, now time.Time) string {
 }
 
 // relink keeps an account that came with a report. The same account again changes
-// nothing but the holder's name.
-func (a *Applicant[T]) relink(payout Payout, actor string, at time.Time) {
+// nothing but the holder's name. No report has an account without a number, so that
+// only the first one takes nobody's place.
+func (a *Applicant[T]) relink(payout Payout, by payment.Signature, at time.Time) {
 	before := a.Person.Payout
 	a.Person.Payout = payout
 	if before.Provider == payout.Provider && before.Account.Equal(payout.Account) {
@@ -72,7 +88,7 @@ func (a *Applicant[T]) relink(payout Payout, actor string, at time.Time) {
 	}
 	a.Account = AccountTrust{}
 	if !before.Account.IsZero() {
-		a.Account = AccountTrust{Replaced: at, ReplacedBy: actor}
+		a.Account = AccountTrust{Replaced: at, ReplacedBy: by}
 	}
 }
 
@@ -100,7 +116,7 @@ func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UU
 	}
 	second := payment.Signature{Role: "confirm", Actor: by.Actor, OnBehalf: by.OnBehalf}
 	if !t.Replaced.IsZero() {
-		if err := payment.Separate(payment.Signature{Role: "report", Actor: t.ReplacedBy}, second); err != nil {
+		if err := payment.Separate(t.ReplacedBy, second); err != nil {
 			return err
 		}
 	}

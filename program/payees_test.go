@@ -76,7 +76,7 @@ func TestAChangedAccountRestsAndIsSeenTwice(t *testing.T) {
 	relink(payees[0], "account-newest")
 	after, err := e.Applicant(ctx, payees[0])
 	require.NoError(t, err)
-	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: "desk"}, after.Account, "a new change is not confirmed")
+	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: payment.Signature{Role: "report", Actor: "desk"}}, after.Account, "a new change is not confirmed")
 	s.verify(t)
 }
 
@@ -164,6 +164,6 @@ func TestAccountsAreCheckedWithTheirBanks(t *testing.T) {
 	require.NoError(t, e.Fire(ctx, actor("desk"), 1, payees[4].ID, report))
 	again, err := e.Applicant(ctx, payees[4].ID)
 	require.NoError(t, err)
-	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: "desk"}, again.Account)
+	require.Equal(t, program.AccountTrust{Replaced: s.now, ReplacedBy: payment.Signature{Role: "report", Actor: "desk"}}, again.Account)
 	s.verify(t)
 }

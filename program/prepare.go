@@ -41,7 +41,10 @@ func (e *Engine[T]) PrepareBatch(ctx context.Context, by By, order BatchOrder) (
 		Total: payment.Money{Currency: benefit.Amount.Currency}}
 	b.sign(rolePrepare, by)
 	if before, err := e.Batch(ctx, order.Number); err == nil {
-		b.Signatures = before.Signatures // who began it stays its preparer
+		b.Signatures = before.Signatures // who began it stays its preparer; who goes on is one too
+		if hand := (payment.Signature{Role: rolePrepare, Actor: by.Actor, OnBehalf: by.OnBehalf}); !slices.Contains(b.Signatures, hand) {
+			b.sign(rolePrepare, by)
+		}
 	} else if !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
@@ -94,6 +97,9 @@ func (e *Engine[T]) prepareChunk(ctx context.Context, by By, w *Wave, b Batch, o
 	}
 	s := e.newSteps(ctx, by.Actor, w)
 	p := preparer[T]{steps: s, decider: decider[T]{engine: e, at: s.at}, batch: &b, order: order, paid: due.paid, today: calendar.DateOf(s.at, e.zone)}
+	if p.accounts, err = e.accountBook(ctx, due.cases); err != nil {
+		return chunk{}, err
+	}
 	for i, row := range due.entitlements {
 		if a.refused != nil {
 			s.counts["refused.bounds"]++
@@ -197,6 +203,9 @@ func (e *Engine[T]) payments(ctx context.Context, equal []any, due []Row) (map[u
 			if string(bytesOf(row.Values[6])) > end {
 				return last, nil
 			}
+			if before := last[p.key.person]; before.marks.has(markStopped) { // it is stopped, whatever came after
+				p.marks |= before.marks & (markStopped | markBlocked | markHonoured)
+			}
 			last[p.key.person] = p
 		}
 		if next == nil {
@@ -213,19 +222,24 @@ type preparer[T any] struct {
 	order   BatchOrder
 	paid    map[uuid.UUID]paymentRow
 	today   calendar.Date
+	// accounts are those that the chunk pays to, where accounts are counted.
+	accounts *accountBook
 }
 
 // pay makes the payment of one entitlement, or counts why not.
 func (p *preparer[T]) pay(row Row, c *Case[T]) error {
-	a := &c.Application
+	a, claim := &c.Application, entitlementOf(row)
 	before, paidBefore := p.paid[a.Applicant]
 	state := p.engine.stateOf(a)
 	switch {
 	case dayOf(intOf(row.Values[6])).Compare(p.today) > 0:
 		p.counts["not-due"]++
 		return nil
-	case paidBefore && before.mark().stops():
-		p.counts[string(before.mark())]++
+	case claim.stopped > 0:
+		p.counts[before.marks.why()]++
+		return nil
+	case !claim.lapsed.IsZero():
+		p.counts["lapsed"]++
 		return nil
 	case paidBefore && (before.state.Live() || !p.order.Again):
 		p.counts["paid-before"]++
@@ -257,7 +271,7 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	b, payout := p.batch, &c.Applicant.Person.Payout
 	amount := payment.Money{Units: intOf(row.Values[4]), Currency: textOf(row.Values[5])}
-	item := paymentRow{batch: b.Number, item: b.Count + 1, state: payment.Created, generation: generation, amount: amount, changed: p.at,
+	item := paymentRow{payee: p.engine.program.Payees.payee(c.Application.Applicant, c.Applicant.Household), batch: b.Number, item: b.Count + 1, state: payment.Created, generation: generation, amount: amount, changed: p.at,
 		key: entitlementKey{p.order.Benefit, int64(p.order.Instalment), c.Application.Wave, c.Application.Applicant}}
 	reference, err := payment.Reference(item.batch, item.item, int(generation))
 	if err != nil {
@@ -277,8 +291,11 @@ func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	b.Count, b.Total = b.Count+1, total
 	b.Digest = payment.NextDigest(b.Digest, payment.BatchItem{Reference: reference, Amount: amount,
 		Destination: p.engine.keys.Mark("destination", string(destination))})
-	p.rows = append(p.rows, item.row())
+	if err := p.countAccount(&item, payout); err != nil {
+		return err
+	}
 	p.engine.program.Caps.prepared(&item, p.posts)
+	p.rows = append(p.rows, item.row())
 	p.counts["payments"]++
 	p.counts["payments_amount"] += amount.Units
 	return nil

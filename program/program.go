@@ -99,6 +99,12 @@ type Program[T any] struct {
 	Payees Payees
 	// Approvals say how many people approve a batch, by its total.
 	Approvals payment.Bands
+	// ClaimDays is how many days a payee has to pay back what is claimed back
+	// (Resolve, ClaimBack). Zero: nothing is claimed back.
+	ClaimDays int
+	// UnclaimedDays is how many days after it fell due an entitlement that was not paid goes
+	// back to the budget (LapseEntitlements). Zero: never.
+	UnclaimedDays int
 	// Guards and Effects are the agency's own, by the names in the table.
 	Guards  map[string]Guard[T]
 	Effects map[string]EffectFunc[T]
@@ -210,6 +216,15 @@ func (p *Program[T]) faults() Faults {
 	if p.Payees.Cooling < 0 || p.Payees.LeastScore < 0 || p.Payees.LeastScore > 1000 {
 		add("Payees", "has a cooling period of zero or more and a score from 0 to 1000")
 	}
+	if p.Payees.PerAccount < 0 || p.Payees.Accounts < 0 || p.Payees.Of > PerHousehold {
+		add("Payees", "has limits of zero or more, and counts persons or households")
+	}
+	if p.ClaimDays < 0 || p.UnclaimedDays < 0 {
+		add("ClaimDays, UnclaimedDays", "are zero or more")
+	}
+	if _, err := p.currency(); err != nil {
+		add("Benefits", "and caps are in one currency")
+	}
 	if err := p.Approvals.Validate(); err != nil {
 		f = append(f, err)
 	}
@@ -228,6 +243,33 @@ func (p *Program[T]) faults() Faults {
 		f = slices.Concat(f, p.effectFaults(t), p.seatFaults(t))
 	}
 	return f
+}
+
+// currency is that of all the program's money, empty if it pays nothing.
+func (p *Program[T]) currency() (string, error) {
+	var all string
+	for _, b := range p.Benefits {
+		if all == "" {
+			all = b.Amount.Currency
+		}
+		if b.Amount.Currency != all {
+			return "", &FieldError{"Benefits", "are in one currency"}
+		}
+	}
+	for _, cap := range []payment.Money{p.Caps.Person, p.Caps.Day, p.Caps.Account} {
+		if all != "" && cap != (payment.Money{}) && cap.Currency != all {
+			return "", &FieldError{"Caps", "are in the benefits' currency"}
+		}
+	}
+	return all, nil
+}
+
+// inCurrency checks that an amount is in the program's currency.
+func (p *Program[T]) inCurrency(amount payment.Money) error {
+	if own, err := p.currency(); err != nil || amount.Validate() != nil || own != "" && amount.Currency != own {
+		return &FieldError{"amount", "is in the program's currency"}
+	}
+	return nil
 }
 
 // seatFaults: a seat comes from a draw or Admit, and the roll from a check.

@@ -3,8 +3,8 @@ package program
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
-	"time"
 
 	"github.com/gelombang/gelombang/payment"
 )
@@ -19,68 +19,120 @@ type Channels struct {
 
 // SendBatch sends the payments of a submitted batch by calls, those that were not sent
 // before. Before a byte leaves, the whole batch is held against what was approved
-// (*NotApprovedError), and each payment is marked as submitted in the store. Whatever
+// (*NotApprovedError), and so is each page of it again as it is sent. Before each call its
+// payments are marked in the store as handed over. Whatever
 // dies in between, and whoever else sends the same batch at the same time, no payment
 // is sent twice by this command: one that was marked and has no answer is for
 // AskBatch. A payment of which not one byte left is sent by the next call.
 //
-// It counts payments by what became of them, "not-sent" among them, and under
-// "no-channel" those whose provider is not among the channels. A batch that was
+// It counts payments by what became of them, "not-sent" among them, under
+// "no-channel" those whose provider is not among the channels, under "blocked" those whose
+// entitlement must not be paid, and under "taken" those that another process has. A batch that was
 // released as a file is not sent by calls: that is a *StateError.
 func (e *Engine[T]) SendBatch(ctx context.Context, by By, number int64, channels Channels) (Counts, error) {
 	b, err := e.callable(ctx, by, number)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.approved(ctx, b, func(*sealedOrder, Order) error { return nil }); err != nil {
+	digests, err := e.approved(ctx, b, func(*sealedOrder, Order) error { return nil })
+	if err != nil {
 		return nil, err
 	}
-	counts := Counts{}
-	return counts, e.eachOrders(ctx, number, func(orders []sealedOrder) error {
-		return (&sender[T]{engine: e, by: by, batch: b, channels: channels, counts: counts, first: true}).send(ctx, orders)
-	})
+	s := &sender[T]{engine: e, by: by, batch: b, channels: channels, counts: Counts{}}
+	return s.counts, s.eachPage(ctx, digests, s.unsent)
 }
 
 // AskBatch goes after the payments of a batch that were sent and have no final answer:
 // payment.Capabilities.Next says of each whether the same order is sent again, the
 // provider is asked, or only the statement can tell ("await"). Accepted payments are
-// asked about too, because what was accepted may still fail. Proof is what the
-// statements show that were taken: without it nothing is rejected because the provider
-// does not know it. An enquiry that fails is counted under "unanswered".
-func (e *Engine[T]) AskBatch(ctx context.Context, by By, number int64, channels Channels, proof payment.Proof) (Counts, error) {
+// asked about too, because what was accepted may still fail. What a provider does not know
+// is rejected only on the statements that were matched of its account
+// (Statement.Channel): they reach without a gap beyond the last instant at which it may be
+// executed (Statement.Until), and no debit of its amount without a payment stands in
+// suspense. An enquiry that fails is counted under "unanswered".
+func (e *Engine[T]) AskBatch(ctx context.Context, by By, number int64, channels Channels) (Counts, error) {
 	b, err := e.callable(ctx, by, number)
 	if err != nil {
 		return nil, err
 	}
-	counts := Counts{}
-	return counts, e.eachOrders(ctx, number, func(orders []sealedOrder) error {
-		return (&sender[T]{engine: e, by: by, batch: b, channels: channels, counts: counts, proof: proof}).ask(ctx, orders)
-	})
+	s := &sender[T]{engine: e, by: by, batch: b, channels: channels, counts: Counts{}}
+	var digests [][32]byte
+	for _, p := range channels.Providers {
+		if p.Capabilities().ReplaySafe && digests == nil { // some may be sent again
+			if digests, err = e.approved(ctx, b, func(*sealedOrder, Order) error { return nil }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if s.proofs, err = e.proofs(ctx); err != nil {
+		return nil, err
+	}
+	return s.counts, s.eachPage(ctx, digests, s.open)
 }
 
-// TakeNotice takes one call of a provider's, after the provider has verified it. It
-// reports what became of the payment: its new state, "unchanged", "incident", or
+// TakeNotice takes one call of a provider's, after the provider has verified it. Channel
+// is the provider's name, as in Channels. It
+// reports what became of the payment: its new state, "unchanged", "incident",
+// "foreign" for a payment that was not given to this provider, or
 // "orphan" for a reference that is not ours.
-func (e *Engine[T]) TakeNotice(ctx context.Context, by By, from payment.Notifier, header map[string][]string, body []byte) (string, error) {
+func (e *Engine[T]) TakeNotice(ctx context.Context, by By, channel string, from payment.Notifier, header map[string][]string, body []byte) (string, error) {
 	if by.Actor == "" {
 		return "", &FieldError{"By.Actor", "is missing"}
+	}
+	if channel == "" {
+		return "", &FieldError{"channel", "is missing"}
 	}
 	answer, err := from.Notice(header, body)
 	if err != nil {
 		return "", err
 	}
-	batch, _, _, err := payment.ParseReference(answer.Reference)
-	if err != nil {
-		return "orphan", nil
-	}
-	s := sender[T]{engine: e, by: by, batch: Batch{Number: batch}, counts: Counts{}}
-	if err := s.store(ctx, []judged{{answer: answer, promised: from.Capabilities()}}); err != nil {
+	s := sender[T]{engine: e, by: by, counts: Counts{}}
+	if err := s.store(ctx, []judged{{channel: channel, answer: answer, promised: from.Capabilities()}}); err != nil {
 		return "", err
 	}
 	for became := range s.counts {
 		return became, nil
 	}
 	return "orphan", nil
+}
+
+// MarkUnknown makes the payments of a submitted batch that have no answer unknown, as a
+// job: after whoever sent them has died, or when nobody can say whether a file
+// arrived. They keep their reservation, and no other payment of their entitlements is made. What
+// was never handed over by a call is left.
+func (e *Engine[T]) MarkUnknown(ctx context.Context, by By, job string, number int64) (Counts, error) {
+	b, err := e.Batch(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if b.State != BatchSubmitted {
+		return nil, &StateError{What: "batch " + b.name(), State: string(b.State), Event: string(payment.Doubt)}
+	}
+	return e.runJob(ctx, by, job, "mark-unknown", number, func(ctx context.Context, a ask) (chunk, error) {
+		found, next, err := e.store.Page(ctx, Scan{Table: TablePayments, Equal: []any{number}, After: a.after, Limit: a.limit})
+		if err != nil {
+			return chunk{}, err
+		}
+		c := chunk{kind: "payments.unknown", next: next, last: next == nil, counts: Counts{doneCount: int64(len(found.Rows))}}
+		now, moved := e.clock().UTC(), movedItems{Batch: number}
+		for _, row := range found.Rows {
+			p := paymentOf(row)
+			if p.with(b.State) != payment.Submitted || b.File == [32]byte{} && p.handed == 0 || a.refused != nil {
+				continue
+			}
+			p.state = payment.Submitted
+			proposed := p.proposal
+			if err := e.movePayment(&p, now, payment.Doubt); err != nil {
+				return chunk{}, err
+			}
+			p.proposal = proposed // nothing new is known
+			c.rows = append(c.rows, p.row())
+			moved.add(string(p.state), p.item)
+			c.counts[string(p.state)]++
+		}
+		c.rows, c.data = sorted(c.rows), moved
+		return c, nil
+	})
 }
 
 // callable reads a batch whose payments are sent by calls.
@@ -100,175 +152,265 @@ func (e *Engine[T]) callable(ctx context.Context, by By, number int64) (Batch, e
 	return b, nil
 }
 
-func (e *Engine[T]) eachOrders(ctx context.Context, number int64, each func([]sealedOrder) error) error {
-	a := ask{limit: e.chunk}
-	for {
-		orders, next, err := e.sealedOrders(ctx, number, a)
+// sender sends, or asks about, the payments of a batch.
+type sender[T any] struct {
+	engine   *Engine[T]
+	by       By
+	batch    Batch
+	channels Channels
+	proofs   map[string]proofs
+	digests  [][32]byte // after each page, as approved; nil: nothing is sent
+	counts   Counts
+}
+
+// eachPage goes through the batch and carries out what is to be done about each
+// page, provider by provider.
+func (s *sender[T]) eachPage(ctx context.Context, digests [][32]byte, choose func(*sealedOrder, payment.Capabilities) action) error {
+	s.digests = digests
+	a := ask{limit: s.engine.chunk}
+	var digest [32]byte
+	for page := 0; ; page++ {
+		orders, next, err := s.engine.sealedOrders(ctx, s.batch.Number, a)
 		if err != nil {
 			return err
 		}
-		if err := each(orders); err != nil || next == nil {
+		if s.digests == nil {
+			orders = slices.DeleteFunc(orders, func(o sealedOrder) bool { return o.state == payment.Settled || o.state.Dead() })
+		}
+		if digest, err = s.engine.openOrders(orders, digest); err != nil {
+			return err
+		}
+		if s.digests != nil && (page >= len(s.digests) || s.digests[page] != digest) {
+			return &NotApprovedError{Batch: s.batch.Number}
+		}
+		if err := s.page(ctx, orders, choose); err != nil || next == nil {
 			return err
 		}
 		a.after = next
 	}
 }
 
-// sender sends, or asks about, a page of payments.
-type sender[T any] struct {
-	engine   *Engine[T]
-	by       By
-	batch    Batch
-	channels Channels
-	proof    payment.Proof
-	first    bool // nothing of the page was sent before
-	counts   Counts
+// action is what is to be done about a payment.
+type action uint8
+
+const (
+	nothing action = iota
+	await
+	send // for the first time
+	resend
+	enquire
+)
+
+// unsent chooses what SendBatch does about a payment.
+func (s *sender[T]) unsent(o *sealedOrder, _ payment.Capabilities) action {
+	if o.handed == 0 && (o.state == payment.Created || o.state == payment.Submitted || o.state == payment.Unknown) {
+		return send
+	}
+	return nothing
 }
 
-// call is what one provider is to do for a page.
-type call struct {
-	provider payment.Provider
-	send     []payment.Transfer
-	ask      []string
+// open chooses what AskBatch does about a payment.
+func (s *sender[T]) open(o *sealedOrder, promised payment.Capabilities) action {
+	if o.handed == 0 {
+		return nothing
+	}
+	attempt := o.attempt("", o.state)
+	switch o.state {
+	case payment.Submitted, payment.Unknown:
+	case payment.Accepted:
+		attempt.State = payment.Unknown // to learn whether it can still be asked
+	default:
+		return nothing
+	}
+	next := promised.Next(attempt, s.engine.clock())
+	switch {
+	case next == payment.Resend && o.state != payment.Accepted && s.digests != nil && o.claim.payable():
+		return resend
+	case next == payment.Resend, next == payment.Ask:
+		return enquire
+	}
+	return await
 }
 
-// judged is an answer of a provider with the promises by which it is judged.
-type judged struct {
-	answer   payment.Answer
-	promised payment.Capabilities
-	notSent  bool
-	failed   bool // the enquiry failed
-}
-
-func (s *sender[T]) send(ctx context.Context, orders []sealedOrder) error {
-	calls, now := map[string]*call{}, s.engine.clock().UTC()
-	set := payments[T]{engine: s.engine, batches: map[int64]BatchState{s.batch.Number: s.batch.State}}
+// page does what is to be done about a page, a round of calls after another: what is
+// marked leaves at once.
+func (s *sender[T]) page(ctx context.Context, orders []sealedOrder, choose func(*sealedOrder, payment.Capabilities) action) error {
+	queues := map[string][]*sealedOrder{}
 	for i := range orders {
 		o := &orders[i]
-		if o.state != payment.Created && (o.state != payment.Submitted || o.mark() != markNotSent) {
+		if o.state == payment.Cancelled || o.state.Dead() || o.state == payment.Settled {
 			continue
 		}
-		if o.mark() == markBlocked {
+		name := o.order.Payout.Provider
+		provider := s.channels.Providers[name]
+		if provider == nil {
+			if o.state != payment.Accepted {
+				s.counts["no-channel"]++
+			}
 			continue
 		}
-		c, transfer, err := s.route(calls, o)
-		if err != nil {
-			return err
+		switch choose(o, provider.Capabilities()) {
+		case nothing:
+		case await:
+			s.counts[string(payment.Await)]++
+		default:
+			queues[name] = append(queues[name], o)
 		}
-		if c == nil {
-			s.counts["no-channel"]++
-			continue
-		}
-		c.send = append(c.send, transfer)
-		o.state, o.code, o.submitted, o.changed = payment.Submitted, "", now, now
-		set.touch(&o.paymentRow)
 	}
-	if len(set.changed) == 0 {
-		return nil
+	for _, name := range sortedKeys(queues) {
+		provider := s.channels.Providers[name]
+		size := max(1, provider.Capabilities().BatchSize) * max(1, s.channels.Parallel)
+		for queue := queues[name]; len(queue) > 0; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := min(size, len(queue))
+			if err := s.round(ctx, name, provider, queue[:n], choose); err != nil {
+				return err
+			}
+			queue = queue[n:]
+		}
 	}
-	if err := s.write(ctx, &set, postings{}, "payments.sending"); err != nil {
+	return nil
+}
+
+// round reads some payments again, marks those that are handed over, makes the calls, and
+// stores what was said.
+func (s *sender[T]) round(ctx context.Context, name string, provider payment.Provider, orders []*sealedOrder, choose func(*sealedOrder, payment.Capabilities) action) error {
+	set := payments[T]{engine: s.engine}
+	ids, rows := make([]paymentID, len(orders)), make([]*paymentRow, 0, len(orders))
+	for i, o := range orders {
+		ids[i] = paymentID{o.batch, o.item}
+	}
+	if err := set.loadIDs(ctx, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if p := set.known[id]; p != nil {
+			rows = append(rows, p)
+		}
+	}
+	if err := set.loadEntitlements(ctx, rows); err != nil {
+		return err
+	}
+	promised, now := provider.Capabilities(), s.engine.clock().UTC()
+	var calls []call
+	var expect []Expected
+	for i, o := range orders {
+		p := set.known[ids[i]]
+		if p == nil {
+			continue
+		}
+		// The order is as it was held against what was approved; the rest is as it is now.
+		o.paymentRow, o.claim = *p, *set.entitlements[p.key]
+		c := call{action: choose(o, promised), order: o, transfer: payment.Transfer{Reference: o.order.Reference, Amount: o.order.Amount,
+			To: payment.Account{Institution: name, Number: o.order.Payout.Account, Holder: o.order.Payout.Holder}}}
+		switch {
+		case c.action == nothing, c.action == await:
+			continue
+		case c.action == enquire:
+			calls = append(calls, c)
+			continue
+		case !o.claim.payable():
+			s.counts["blocked"]++
+			continue
+		case !promised.Accepts(c.transfer.Amount):
+			s.counts[notSent]++
+			continue
+		}
+		if p.handed == 0 {
+			p.submitted = now
+		}
+		if p.state == payment.Created {
+			p.state, p.changed = payment.Submitted, now
+		}
+		p.channel, p.sent, p.handed = name, now, p.handed+1
+		set.touch(p)
+		expect = append(expect, o.claim.expected())
+		calls = append(calls, c)
+	}
+	if err := s.write(ctx, &set, postings{}, expect, "payments.sending"); err != nil {
 		var stale *StaleError
 		if errors.As(err, &stale) { // another process has these
-			s.counts["taken"] += int64(len(set.changed))
+			s.counts["taken"] += int64(len(calls))
 			return nil
 		}
 		return err
 	}
-	return s.store(ctx, s.carry(ctx, calls, now))
+	return s.store(ctx, s.carry(ctx, name, provider, calls))
 }
 
-// ask goes after what has no final answer.
-func (s *sender[T]) ask(ctx context.Context, orders []sealedOrder) error {
-	calls, now := map[string]*call{}, s.engine.clock().UTC()
-	for i := range orders {
-		o := &orders[i]
-		open := o.state == payment.Submitted || o.state == payment.Unknown || o.state == payment.Accepted
-		if !open || o.mark() == markNotSent || o.submitted.IsZero() {
-			continue
-		}
-		c, transfer, err := s.route(calls, o)
-		if err != nil {
-			return err
-		}
-		if c == nil {
-			s.counts["no-channel"]++
-			continue
-		}
-		attempt := payment.Attempt{Reference: transfer.Reference, State: o.state, Submitted: o.submitted}
-		promised := c.provider.Capabilities()
-		action := promised.Next(attempt, now)
-		if o.state == payment.Accepted {
-			attempt.State = payment.Unknown // to learn whether it can still be asked
-			if action = promised.Next(attempt, now); action == payment.Resend {
-				action = payment.Ask
-			}
-		}
-		switch action {
-		case payment.Resend:
-			c.send = append(c.send, transfer)
-		case payment.Ask:
-			c.ask = append(c.ask, transfer.Reference)
-		default:
-			s.counts[string(payment.Await)]++
-		}
-	}
-	return s.store(ctx, s.carry(ctx, calls, now))
+const notSent = "not-sent"
+
+// call is what a provider is to do about one payment.
+type call struct {
+	action   action
+	order    *sealedOrder
+	transfer payment.Transfer
 }
 
-// route finds the call that an order belongs to; nil if there is no channel.
-func (s *sender[T]) route(calls map[string]*call, o *sealedOrder) (*call, payment.Transfer, error) {
-	order, _, err := s.engine.openOrder(o)
-	if err != nil {
-		return nil, payment.Transfer{}, err
-	}
-	name := order.Payout.Provider
-	provider := s.channels.Providers[name]
-	if provider == nil {
-		return nil, payment.Transfer{}, nil
-	}
-	c := calls[name]
-	if c == nil {
-		c = &call{provider: provider}
-		calls[name] = c
-	}
-	to := payment.Account{Institution: name, Number: order.Payout.Account, Holder: order.Payout.Holder}
-	return c, payment.Transfer{Reference: order.Reference, Amount: order.Amount, To: to}, nil
+// judged is an answer of a provider with the promises by which it is judged.
+type judged struct {
+	channel  string
+	answer   payment.Answer
+	promised payment.Capabilities
+	notSent  bool // nothing of a hand-over that was marked has left
+	failed   bool // the enquiry failed
 }
 
-// carry makes the calls, each provider's in parallel, and waits for them.
-func (s *sender[T]) carry(ctx context.Context, calls map[string]*call, now time.Time) []judged {
+// carry makes the calls, several at once, and waits for them.
+func (s *sender[T]) carry(ctx context.Context, name string, provider payment.Provider, calls []call) []judged {
 	var all []judged
 	var mu sync.Mutex
 	var wait sync.WaitGroup
+	promised := provider.Capabilities()
 	parallel := max(1, s.channels.Parallel)
-	for _, c := range calls {
-		promised := c.provider.Capabilities()
-		for part := range parallel {
-			wait.Go(func() {
-				var some []judged
-				from, to := share(len(c.send), part, parallel)
-				for _, out := range payment.Dispatch(ctx, c.provider, c.send[from:to], now, now) {
-					out.Answer.Reference = out.Reference // no answer is an unclear one
-					some = append(some, judged{answer: out.Answer, promised: promised, notSent: out.NotSent})
-				}
-				from, to = share(len(c.ask), part, parallel)
-				for _, reference := range c.ask[from:to] {
-					if ctx.Err() != nil {
-						break
-					}
-					answer, err := c.provider.Enquire(ctx, reference)
-					failed := err != nil || answer.Reference != reference
-					answer.Reference = reference
-					some = append(some, judged{answer: answer, promised: promised, failed: failed})
-				}
-				mu.Lock()
-				all = append(all, some...)
-				mu.Unlock()
-			})
-		}
+	for part := range parallel {
+		wait.Go(func() {
+			from, to := share(len(calls), part, parallel)
+			some := s.some(ctx, provider, promised, calls[from:to])
+			mu.Lock()
+			defer mu.Unlock()
+			for _, j := range some {
+				j.channel, j.promised = name, promised
+				all = append(all, j)
+			}
+		})
 	}
 	wait.Wait()
 	return all
+}
+
+// some makes the calls of one goroutine. Whether an order may still be sent again is
+// asked once more, just before it leaves.
+func (s *sender[T]) some(ctx context.Context, provider payment.Provider, promised payment.Capabilities, calls []call) []judged {
+	var said []judged
+	var orders []payment.Transfer
+	now := s.engine.clock().UTC()
+	for _, c := range calls {
+		reference := c.transfer.Reference
+		switch {
+		case c.action == enquire: // after what is marked has left
+		case c.action == resend && promised.Next(c.order.attempt(reference, payment.Unknown), s.engine.clock()) != payment.Resend:
+			said = append(said, judged{answer: payment.Answer{Reference: reference}, notSent: true})
+		default:
+			orders = append(orders, c.transfer)
+		}
+	}
+	for _, out := range payment.Dispatch(ctx, provider, orders, now, now) {
+		out.Answer.Reference = out.Reference // no answer is an unclear one
+		said = append(said, judged{answer: out.Answer, notSent: out.NotSent})
+	}
+	for _, c := range calls {
+		if c.action != enquire || ctx.Err() != nil {
+			continue
+		}
+		answer, err := provider.Enquire(ctx, c.transfer.Reference)
+		failed := err != nil || answer.Reference != c.transfer.Reference
+		answer.Reference = c.transfer.Reference
+		said = append(said, judged{answer: answer, failed: failed})
+	}
+	return said
 }
 
 // share is the part of n items that one of so many takes.
@@ -282,13 +424,16 @@ func (s *sender[T]) store(ctx context.Context, said []judged) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	references := make([]string, len(said))
+	references, theirs := make([]string, len(said)), make([]theirsKey, len(said))
 	for i, j := range said {
-		references[i] = j.answer.Reference
+		references[i], theirs[i] = j.answer.Reference, theirsKey{j.channel, j.answer.Theirs}
 	}
 	for tries := 0; ; tries++ {
 		set, posts, counts := payments[T]{engine: s.engine}, postings{}, Counts{}
 		if err := set.load(ctx, references); err != nil {
+			return err
+		}
+		if err := set.loadTheirs(ctx, theirs); err != nil {
 			return err
 		}
 		for _, j := range said {
@@ -303,7 +448,7 @@ func (s *sender[T]) store(ctx context.Context, said []judged) error {
 			}
 			counts[became]++
 		}
-		err := s.write(ctx, &set, posts, "payments.answered")
+		err := s.write(ctx, &set, posts, nil, "payments.answered")
 		var stale *StaleError
 		if errors.As(err, &stale) && tries < 100 {
 			continue
@@ -319,25 +464,27 @@ func (s *sender[T]) store(ctx context.Context, said []judged) error {
 
 func (s *sender[T]) judge(set *payments[T], p *paymentRow, j judged, posts postings) (string, error) {
 	switch {
-	case j.notSent && s.first && set.state(p) == payment.Submitted && p.code == "":
-		p.code = string(markNotSent)
+	case j.notSent:
+		if p.handed--; p.handed < 0 {
+			return "", errors.New("program: a hand-over was taken back that was not marked")
+		}
 		set.touch(p)
-		return string(markNotSent), nil
+		return notSent, nil
 	case j.failed && set.state(p) == payment.Submitted:
 		j.answer.Standing = payment.Unclear
-	case j.notSent, j.failed:
+	case j.failed:
 		return "unanswered", nil
 	}
-	return set.take(p, j.answer, j.promised, s.proof, posts)
+	return set.take(p, j.channel, j.answer, j.promised, s.proofs[j.channel].of(p.amount), posts)
 }
 
 // write stores the payments that changed.
-func (s *sender[T]) write(ctx context.Context, set *payments[T], posts postings, kind string) error {
-	if len(set.changed) == 0 {
-		return nil
+func (s *sender[T]) write(ctx context.Context, set *payments[T], posts postings, expect []Expected, kind string) error {
+	w, err := set.written()
+	if err != nil || len(w.rows) == 0 {
+		return err
 	}
-	rows, moved := set.written()
-	c := Change{Rows: sorted(rows), Postings: posts.posting()}
+	c := Change{Rows: sorted(w.rows), Expect: append(w.expect, expect...), Postings: posts.posting()}
 	if len(c.Postings) > 0 {
 		id, err := s.engine.ids.next(s.engine.clock())
 		if err != nil {
@@ -346,6 +493,6 @@ func (s *sender[T]) write(ctx context.Context, set *payments[T], posts postings,
 		c.Postings[0].ID = "answers/" + id.String()
 	}
 	cmd := command{By{Actor: s.by.Actor}, kind, nil}
-	_, err := s.engine.carryOut(ctx, cmd, c, kind, map[string]any{"batches": moved})
+	_, err = s.engine.carryOut(ctx, cmd, c, kind, map[string]any{"batches": w.moved})
 	return err
 }

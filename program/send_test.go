@@ -22,7 +22,6 @@ type wallet struct {
 	store   *faulty
 	engine  *program.Engine[details]
 	batches int64
-	proof   payment.Proof
 }
 
 func newWallet(t *testing.T, seed uint64, promised payment.Capabilities, rates map[paymenttest.Fault]int) *wallet {
@@ -49,17 +48,16 @@ func (w *wallet) release(ctx context.Context, t *testing.T) program.Batch {
 	b, err := w.engine.Batch(ctx, n)
 	require.NoError(t, err)
 	require.NoError(t, w.engine.ApproveBatch(ctx, actor("approver"), n, b.Digest))
-	require.NoError(t, w.engine.SubmitBatch(ctx, actor("releaser"), n, [32]byte{}))
+	require.NoError(t, w.engine.SubmitBatch(ctx, actor("releaser"), n, program.Release{}))
 	return b
 }
 
 // statement reconciles what the far side has booked.
 func (w *wallet) statement(ctx context.Context, t *testing.T, n int) {
 	sums, lines := w.far.CloseBooks()
-	_, err := w.engine.Reconcile(ctx, actor("clerk"), fmt.Sprint("statement ", n), program.Statement{ID: fmt.Sprint(n), Account: "wallet",
+	_, err := w.engine.Reconcile(ctx, actor("clerk"), fmt.Sprint("statement ", n), program.Statement{ID: fmt.Sprint(n), Account: "wallet", Channel: "BANK", Until: w.now,
 		Sequence: sums.Sequence, Opening: sums.Opening, Closing: sums.Closing, Digest: [32]byte{byte(n), byte(n >> 8)}, Lines: each(lines)})
 	require.NoError(t, err)
-	w.proof.Through = w.now
 }
 
 func (w *wallet) wait(d time.Duration) {
@@ -140,7 +138,7 @@ func forget(ctx context.Context, t *testing.T, w *wallet) {
 	rows, _, err := w.store.Page(ctx, program.Scan{Table: program.TablePayments, Equal: []any{int64(1)}, Limit: 1000})
 	require.NoError(t, err)
 	for _, row := range rows.Rows {
-		row.Values[2], row.Values[11], row.Values[13], row.Values[14] = "created", nil, nil, nil
+		row.Values[2], row.Values[11], row.Values[13], row.Values[14], row.Values[19] = "created", nil, nil, nil, int64(0)
 		outcomes, err := w.store.Apply(ctx, []program.Change{{Rows: []program.Row{row}}})
 		require.NoError(t, err)
 		require.NoError(t, outcomes[0].Refusal)
@@ -159,7 +157,7 @@ func simulate(t *testing.T, seed uint64, promised payment.Capabilities, rates ma
 			w.store.calls, w.store.at, w.store.written = 0, (int(seed)+tick+2*round)%5, tick%2 == 0
 			_, err := w.engine.SendBatch(ctx, actor("sender"), b.Number, w.channels())
 			if err == nil {
-				_, err = w.engine.AskBatch(ctx, actor("sender"), b.Number, w.channels(), w.proof)
+				_, err = w.engine.AskBatch(ctx, actor("sender"), b.Number, w.channels())
 			}
 			w.store.at = 0
 			if err != nil {
@@ -221,16 +219,16 @@ func TestANoticeIsTaken(t *testing.T) {
 		if body == nil { // its request was lost
 			continue
 		}
-		_, err = w.engine.TakeNotice(ctx, actor("provider"), w.far, map[string][]string{}, body)
+		_, err = w.engine.TakeNotice(ctx, actor("provider"), "BANK", w.far, map[string][]string{}, body)
 		require.Error(t, err, "nobody signed it")
 		before := stateOf(ctx, t, w, item+1)
-		became, err := w.engine.TakeNotice(ctx, actor("provider"), w.far, header, body)
+		became, err := w.engine.TakeNotice(ctx, actor("provider"), "BANK", w.far, header, body)
 		require.NoError(t, err)
 		if before == "unknown" {
 			require.Equal(t, "accepted", became)
 			told++
 		}
-		became, err = w.engine.TakeNotice(ctx, actor("provider"), w.far, header, body)
+		became, err = w.engine.TakeNotice(ctx, actor("provider"), "BANK", w.far, header, body)
 		require.NoError(t, err)
 		require.Equal(t, "unchanged", became, "the same notice again")
 	}
@@ -256,7 +254,7 @@ func TestABatchLeavesOneWay(t *testing.T) {
 	require.NoError(t, w.engine.ApproveBatch(ctx, actor("approver"), 1, b.Digest))
 	_, err = w.engine.SendBatch(ctx, actor("sender"), 1, w.channels())
 	require.ErrorAs(t, err, &state, "it is not released")
-	require.NoError(t, w.engine.SubmitBatch(ctx, actor("releaser"), 1, [32]byte{1}))
+	require.NoError(t, w.engine.SubmitBatch(ctx, actor("releaser"), 1, byFile))
 	_, err = w.engine.SendBatch(ctx, actor("sender"), 1, w.channels())
 	require.ErrorAs(t, err, &state, "it is released as a file")
 

@@ -25,6 +25,7 @@ type steps[T any] struct {
 	wave   *Wave
 	at     time.Time
 	actor  string
+	behalf string // who delegated the power to the actor
 
 	rows   []Row
 	posts  postings
@@ -95,6 +96,12 @@ func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Running) ([]
 	s.why = why
 	if len(why) > 0 {
 		return why, nil
+	}
+	for _, effect := range step.Do {
+		if effect.Name == EffectSpend && s.lapsed(a, report, effect.Arg) {
+			s.why = append(s.why, Reason{Code: CodeBalanceLapsed})
+			return s.why, nil
+		}
 	}
 	s.enter(a, TrailStep{Event: report.Event, To: step.To, AsOf: at.At}, step.Running(at))
 	if slices.Contains(step.Releases, Seat) {
@@ -321,12 +328,17 @@ func balanceAccount(a *Application, benefit string) ledger.Account {
 func entitledAccount(benefit string) ledger.Account { return ledger.Account("entitled/" + benefit) }
 
 // entitle takes a benefit out of the budget: a balance is opened, instalments
-// become entitlements. The amounts are those of the wave's legal date.
+// become entitlements. The amounts are those of the wave's legal date. Who is entitled
+// already is entitled to nothing more.
 func (s *steps[T]) entitle(c *Case[T], name string) error {
 	a := &c.Application
 	b, ok := s.engine.program.Benefits.On(c.Wave.body.Legal).Find(name)
 	if !ok {
 		return &FieldError{"benefit", fmt.Sprintf("%q is unknown on the legal date of the wave", name)}
+	}
+	if s.entitledBefore(c, b) {
+		s.counts["entitled-before."+name]++
+		return nil
 	}
 	if b.Kind == payment.BalanceKind {
 		s.posts.add(budgetLeft, -b.Amount.Units, ledger.AtLeast(0))
@@ -344,7 +356,7 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 		s.posts.add(budgetLeft, -d.Amount.Units, ledger.AtLeast(0))
 		s.posts.add(entitledAccount(name), d.Amount.Units, ledger.AtLeast(0))
 		s.rows = append(s.rows, Row{Table: TableEntitlements, Values: []any{
-			name, int64(d.Number), a.Wave, idValue(a.Applicant), d.Amount.Units, d.Amount.Currency, dayNumber(d.Due), s.at.UnixMicro(),
+			name, int64(d.Number), a.Wave, idValue(a.Applicant), d.Amount.Units, d.Amount.Currency, dayNumber(d.Due), s.at.UnixMicro(), int64(0), nil,
 		}})
 		s.counts["entitled."+name]++
 		s.counts["entitled_amount."+name] += d.Amount.Units

@@ -146,15 +146,20 @@ type story struct {
 	bands  payment.Bands
 	payees program.Payees
 	caps   program.PaymentCaps
+	fund   payment.Money
+	change func(*program.Program[details]) // nil for the program as it is
 }
 
 func newStory(store program.Store) *story {
-	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7, worker: "story"}
+	return &story{store: store, made: rand.NewChaCha8([32]byte{1}), chunk: 7, worker: "story", fund: payment.Rupiah(100_000)}
 }
 
 func (s *story) engine(t testing.TB) *program.Engine[details] {
 	t.Helper()
 	p := testProgram()
+	if s.change != nil {
+		s.change(p)
+	}
 	p.Approvals, p.Payees, p.Caps = s.bands, s.payees, s.caps
 	e, err := s.engineOf(t, p)
 	require.NoError(t, err)
@@ -179,7 +184,7 @@ func (s *story) run(t testing.TB) error {
 		{1, func() error {
 			return e.PlanWave(ctx, by("planner", "plan"), program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan()})
 		}},
-		{1, func() error { return e.Fund(ctx, by("treasury", "fund"), payment.Rupiah(100_000)) }},
+		{1, func() error { return e.Fund(ctx, by("treasury", "fund"), s.fund) }},
 		{1, func() error { return job(e.RegisterAll(ctx, by("registrar", ""), "register", people{60})) }},
 		{2, func() error { return e.OpenWave(ctx, by("planner", "open"), 1) }},
 		{3, func() error {
@@ -254,7 +259,7 @@ func (s *story) pay(ctx context.Context, e *program.Engine[details], order progr
 	if err := e.ApproveBatch(ctx, program.By{Actor: "approver", Key: key}, order.Number, b.Digest); err != nil {
 		return err
 	}
-	if err := e.SubmitBatch(ctx, program.By{Actor: "releaser", Key: fmt.Sprint("submit-", order.Number)}, order.Number, [32]byte{}); err != nil {
+	if err := e.SubmitBatch(ctx, program.By{Actor: "releaser", Key: fmt.Sprint("submit-", order.Number)}, order.Number, byFile); err != nil {
 		return err
 	}
 	st := program.Statement{ID: fmt.Sprint("statement ", order.Number), Account: "treasury", Sequence: order.Number, Digest: [32]byte{byte(order.Number)}}

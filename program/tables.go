@@ -24,6 +24,9 @@ const (
 	TableLogHashes
 	TableLogHead
 	TableEditions
+	TableBankAccounts
+	TableSuspense
+	TableProviderReferences
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -94,6 +97,7 @@ func Tables() []TableSpec {
 		{ID: TableEntitlements, Name: "entitlements", Key: 4, Columns: []Column{
 			{Name: "benefit", Kind: Text}, {Name: "number", Kind: Int}, {Name: "wave", Kind: Int}, {Name: "applicant", Kind: Bytes},
 			{Name: "amount", Kind: Int}, {Name: "currency", Kind: Text}, {Name: "due", Kind: Int}, {Name: "created", Kind: Int},
+			{Name: "stopped", Kind: Int}, {Name: "lapsed", Kind: Int, Null: true},
 		}},
 		{ID: TableBatches, Name: "batches", Key: 1, Columns: []Column{
 			{Name: "batch", Kind: Int}, {Name: "state", Kind: Text}, {Name: "benefit", Kind: Text}, {Name: "number", Kind: Int},
@@ -107,6 +111,10 @@ func Tables() []TableSpec {
 			{Name: "generation", Kind: Int}, {Name: "amount", Kind: Int}, {Name: "currency", Kind: Text},
 			{Name: "destination", Kind: Bytes}, {Name: "code", Kind: Text, Null: true}, {Name: "changed", Kind: Int},
 			{Name: "ended", Kind: Int, Null: true}, {Name: "submitted", Kind: Int, Null: true},
+			{Name: "marks", Kind: Int}, {Name: "proposal", Kind: Bytes, Null: true}, {Name: "channel", Kind: Text, Null: true},
+			{Name: "sent", Kind: Int, Null: true}, {Name: "handed", Kind: Int},
+			{Name: "debits", Kind: Int}, {Name: "credits", Kind: Int}, {Name: "account", Kind: Bytes, Null: true}, {Name: "payee", Kind: Bytes, Null: true},
+			{Name: "claim_due", Kind: Int, Null: true},
 		}, Scans: [][]string{{"benefit", "number", "wave", "applicant", "generation"}},
 			Unique: [][]string{{"benefit", "number", "wave", "applicant"}},
 			Ended:  "ended"},
@@ -157,6 +165,24 @@ func Tables() []TableSpec {
 		// SHA-256.
 		{ID: TableEditions, Name: "editions", Key: 1, Columns: []Column{
 			{Name: "edition", Kind: Int}, {Name: "digest", Kind: Bytes}, {Name: "body", Kind: Bytes},
+		}},
+		// Where the statements of an account stand: each is written with its first line
+		// and its last, so that they come one after another.
+		{ID: TableBankAccounts, Name: "bank_accounts", Key: 1, Columns: []Column{
+			{Name: "account", Kind: Text}, {Name: "sequence", Kind: Int}, {Name: "closing", Kind: Int}, {Name: "currency", Kind: Text},
+			{Name: "state", Kind: Text}, {Name: "until", Kind: Int, Null: true}, {Name: "digest", Kind: Bytes}, {Name: "channel", Kind: Text, Null: true},
+		}},
+		// Lines that stand in suspense. Standing holds the account until a line is
+		// cleared. Units are what the account lost, below zero what it got.
+		{ID: TableSuspense, Name: "suspense", Key: 3, Columns: []Column{
+			{Name: "account", Kind: Text}, {Name: "sequence", Kind: Int}, {Name: "line", Kind: Int}, {Name: "standing", Kind: Text, Null: true},
+			{Name: "class", Kind: Text}, {Name: "units", Kind: Int}, {Name: "currency", Kind: Text},
+			{Name: "batch", Kind: Int, Null: true}, {Name: "item", Kind: Int, Null: true}, {Name: "since", Kind: Int},
+		}, Scans: [][]string{{"standing"}}},
+		// The payments by the references that a provider gave them. Batch and item are
+		// zero where it gave one to two.
+		{ID: TableProviderReferences, Name: "provider_references", Key: 2, Columns: []Column{
+			{Name: "channel", Kind: Text}, {Name: "theirs", Kind: Text}, {Name: "batch", Kind: Int}, {Name: "item", Kind: Int},
 		}},
 	}
 }

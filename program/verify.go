@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,8 +27,11 @@ func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b
 
 // Verify reads a whole store and checks what data can show: that every pool's
 // seats add up to its cap and to the cases that have them, that no limit is
-// exceeded, that every step of every case is in the journal once, that the journal
-// is what was sealed if there is a transparency log ([Log]), and that what is entitled, paid and being paid adds up by benefit and batch. It returns every breach, at most 1,000. Run it while nothing
+// exceeded, that every step of every case is in the journal once, that the journal is what was sealed
+// if there is a transparency log ([Log]), that what is entitled, paid and being paid adds up by benefit and batch, that the budget sums to
+// zero and no balance is outside its benefit, that each bank's account is what its
+// last statement says, with no statement missing and every unit in suspense on a line, and that the caps
+// count what was paid. It returns every breach, at most 1,000. Run it while nothing
 // is being written.
 func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
 	v := &verifier[T]{engine: e, steps: map[caseID]int32{}, want: map[ledger.Account]int64{}}
@@ -259,96 +263,135 @@ func places(w *Wave) []quota.Place {
 // money adds up entitlements and payments. Payments are read in the order of
 // their entitlements, so that those of one stand together.
 func (v *verifier[T]) money(ctx context.Context) error {
-	type sums struct {
-		batch        Batch
-		count, total int64
-	}
-	batches := map[int64]*sums{}
-	if err := v.scan(ctx, Scan{Table: TableEntitlements}, func(row Row) error {
-		v.want[entitledAccount(textOf(row.Values[0]))] += intOf(row.Values[4])
-		return nil
-	}); err != nil {
-		return err
-	}
-	if err := v.scan(ctx, Scan{Table: TableBatches}, func(row Row) error {
-		b, err := batchOf(row)
-		if err != nil {
-			return err
-		}
-		batches[b.Number] = &sums{batch: b}
-		v.want[b.paying()] += 0
-		if err := b.separate(); err != nil {
-			v.breach("money", "batch "+b.name(), "%v", err)
-		}
-		return nil
-	}); err != nil {
+	batches, stopped, err := v.claims(ctx)
+	if err != nil {
 		return err
 	}
 	var last entitlementKey
-	live := 0
+	live, paid := 0, 0
 	if err := v.scan(ctx, Scan{Table: TablePayments, Index: 1}, func(row Row) error {
 		p := paymentOf(row)
 		if p.key != last {
-			last, live = p.key, 0
+			last, live, paid = p.key, 0, 0
 		}
 		if p.state.Live() {
 			live++
 		}
+		if p.state == payment.Settled || p.marks.has(markHonoured) {
+			paid++
+		}
 		where := p.name()
 		if live > 1 {
 			v.breach("money", where, "a second live payment of one entitlement")
+		}
+		if paid > 1 {
+			v.breach("money", where, "a second payment of one entitlement that was paid")
+		}
+		if p.marks.has(markStopped) {
+			stopped[p.key]--
+			if stopped[p.key] == 0 {
+				delete(stopped, p.key)
+			}
 		}
 		b := batches[p.batch]
 		if b == nil {
 			v.breach("money", where, "its batch does not exist")
 			return nil
 		}
-		if p.mark().heldBack() {
-			return nil
-		}
-		b.count, b.total = b.count+1, b.total+p.amount.Units
 		v.wantPayment(&b.batch, &p)
+		if !p.marks.has(markHeld) {
+			b.count, b.total = b.count+1, b.total+p.amount.Units
+		}
 		return nil
 	}); err != nil {
 		return err
 	}
+	for key, n := range stopped {
+		v.breach("money", "entitlement "+key.benefit+" of "+key.person.String(), "stopped by %d payments more than there are", n)
+	}
 	for _, b := range batches {
-		if b.batch.State == BatchRevising {
+		if b.batch.State == BatchRevising || b.batch.State == BatchPreparing {
 			continue
 		}
 		if b.count != b.batch.Count || b.total != b.batch.Total.Units {
 			v.breach("money", "batch "+b.batch.name(), "%d payments of %d units, but it says %d of %d", b.count, b.total, b.batch.Count, b.batch.Total.Units)
 		}
 	}
-	return v.banks(ctx)
+	if err := v.banks(ctx); err != nil {
+		return err
+	}
+	return v.budget(ctx)
 }
 
-// banks compares each account with its bank's last statement, and what the banks have
-// cleared with what was paid.
-func (v *verifier[T]) banks(ctx context.Context) error {
-	last := map[string]Row{}
-	if err := v.scan(ctx, Scan{Table: TableStatements}, func(row Row) error {
-		account := textOf(row.Values[1])
-		if before, seen := last[account]; !seen || intOf(row.Values[2]) > intOf(before.Values[2]) {
-			last[account] = row
+// batchSums are what a batch's payments add up to.
+type batchSums struct {
+	batch        Batch
+	count, total int64
+}
+
+// claims reads the entitlements and the batches, and how many payments stop an entitlement.
+func (v *verifier[T]) claims(ctx context.Context) (map[int64]*batchSums, map[entitlementKey]int64, error) {
+	stopped := map[entitlementKey]int64{}
+	if err := v.scan(ctx, Scan{Table: TableEntitlements}, func(row Row) error {
+		r := entitlementOf(row)
+		v.want[entitledAccount(r.key.benefit)] += 0
+		if r.lapsed.IsZero() {
+			v.want[entitledAccount(r.key.benefit)] += r.amount.Units
+		}
+		if r.stopped != 0 {
+			stopped[r.key] = r.stopped
 		}
 		return nil
 	}); err != nil {
+		return nil, nil, err
+	}
+	batches := map[int64]*batchSums{}
+	err := v.scan(ctx, Scan{Table: TableBatches}, func(row Row) error {
+		b, err := batchOf(row)
+		if err != nil {
+			return err
+		}
+		batches[b.Number] = &batchSums{batch: b}
+		v.want[b.paying()] += 0
+		if err := b.separate(); err != nil {
+			v.breach("money", "batch "+b.name(), "%v", err)
+		}
+		return nil
+	})
+	return batches, stopped, err
+}
+
+// banks compares each account with its bank's last statement and with the lines that
+// stand in suspense, and what the banks have cleared with what was paid.
+func (v *verifier[T]) banks(ctx context.Context) error {
+	banks, err := v.engine.banks(ctx)
+	if err != nil {
 		return err
 	}
 	var cleared, paid int64
-	for account, row := range last {
-		if textOf(row.Values[5]) != "matched" {
+	for _, bank := range banks {
+		if bank.matching {
 			return nil // it is being taken
 		}
-		v.want[bankAccount(account)] += intOf(row.Values[4])
-		b, err := v.engine.store.Balances(ctx, clearedAccount(account))
+		v.want[bankAccount(bank.account)] += bank.closing.Units
+		v.want[suspenseAccount(bank.account)] += 0
+		b, err := v.engine.store.Balances(ctx, clearedAccount(bank.account))
 		if err != nil {
 			return err
 		}
 		cleared += b[0].Posted
 	}
+	if err := v.engine.standing(ctx, "", func(r suspenseRow) error {
+		v.want[suspenseAccount(r.account)] += r.amount.Units
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := v.statements(ctx, banks); err != nil {
+		return err
+	}
 	for _, name := range v.engine.program.Benefits.Names() {
+		v.want[paidAccount(name)] += 0
 		paid += v.want[paidAccount(name)]
 	}
 	if cleared != paid {
@@ -357,14 +400,114 @@ func (v *verifier[T]) banks(ctx context.Context) error {
 	return nil
 }
 
+// statements looks for a gap between the statements of an account.
+func (v *verifier[T]) statements(ctx context.Context, banks []bankRow) error {
+	type run struct{ first, last, n, closing int64 }
+	runs := map[string]run{}
+	if err := v.scan(ctx, Scan{Table: TableStatements}, func(row Row) error {
+		if textOf(row.Values[5]) == quarantined {
+			return nil
+		}
+		account, sequence := textOf(row.Values[1]), intOf(row.Values[2])
+		r, seen := runs[account]
+		if !seen || sequence < r.first {
+			r.first = sequence
+		}
+		if !seen || sequence > r.last {
+			r.last, r.closing = sequence, intOf(row.Values[4])
+		}
+		r.n++
+		runs[account] = r
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, b := range banks {
+		r := runs[b.account]
+		if r.last != b.sequence || r.closing != b.closing.Units || r.last-r.first+1 != r.n {
+			v.breach("money", "statements of "+b.account, "%d from %d to %d that end at %d, but the last is %d and ends at %d",
+				r.n, r.first, r.last, r.closing, b.sequence, b.closing.Units)
+		}
+		delete(runs, b.account)
+	}
+	for account := range runs {
+		v.breach("money", "statements of "+account, "the account has none")
+	}
+	return nil
+}
+
+// budget adds up all postings: the program's money sums to zero, and so does each
+// bank's account, no balance is outside what its benefit gives, and each total
+// of the caps is what was counted of everybody.
+func (v *verifier[T]) budget(ctx context.Context) error {
+	var sums ledger.Sums
+	if err := v.engine.eachPosting(ctx, func(p ledger.Posting, _ time.Time) error { return sums.Add(p) }); err != nil {
+		return err
+	}
+	groups := map[string]int64{}
+	var given, left int64
+	for account, units := range sums.Each {
+		switch account {
+		case budgetGiven:
+			given = units
+		case budgetLeft:
+			left = units
+		}
+		class, rest, _ := strings.Cut(string(account), "/")
+		switch class {
+		case "budget", "balance", "entitled", "paying", "paid", "spent":
+			groups["budget"] += units
+		case "bank", "opened", "cleared", "suspense":
+			groups["account "+rest] += units
+		}
+		if class == "balance" {
+			name, _, _ := strings.Cut(rest, "/")
+			if benefit, _ := v.engine.program.Benefits.Find(name); units < 0 || units > benefit.Amount.Units {
+				v.breach("money", string(account), "%d units, of a benefit of %d", units, benefit.Amount.Units)
+			}
+		}
+		if class == "budget" || class == "entitled" || class == "paying" || class == "paid" {
+			if _, checked := v.want[account]; !checked { // what the rows say nothing of is as it was posted
+				v.want[account] = units
+			}
+		}
+	}
+	for group, units := range groups {
+		if units != 0 {
+			v.breach("money", group, "its accounts add up to %d, not to zero", units)
+		}
+	}
+	if given > 0 || left < 0 {
+		v.breach("money", "budget", "%d appropriated and %d available", -given, left)
+	}
+	return nil
+}
+
 // wantPayment: once its batch is approved, a payment's amount has left what is
-// entitled; it is with the batch, or paid, or back.
+// entitled; it is with the batch, or paid, or back. A dead one that two people took
+// as paid was paid out of what is entitled.
 func (v *verifier[T]) wantPayment(b *Batch, p *paymentRow) {
-	if !b.reserved() {
+	for mark, total := range map[marks]ledger.Account{markCapPerson: "cap/person", markCapAccount: "cap/account"} {
+		if !p.marks.has(mark) {
+			continue
+		}
+		whose := p.payee
+		if mark == markCapAccount {
+			whose = p.account
+		}
+		v.want[total] -= p.amount.Units
+		v.want[total+"/"+ledger.Account(shortID(whose))] += p.amount.Units
+	}
+	if p.marks.has(markRepaid) { // it went back to the budget
+		v.want[entitledAccount(b.Benefit)] -= p.amount.Units
 		return
 	}
-	switch p.state {
-	case payment.Rejected, payment.Returned, payment.Cancelled:
+	if p.marks.has(markHonoured) {
+		v.want[entitledAccount(b.Benefit)] -= p.amount.Units
+		v.want[paidAccount(b.Benefit)] += p.amount.Units
+		return
+	}
+	if !b.reserved() || !p.state.Live() {
 		return
 	}
 	v.want[entitledAccount(b.Benefit)] -= p.amount.Units

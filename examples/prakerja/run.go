@@ -447,7 +447,11 @@ func (r *run) pay(number int) step {
 				return err
 			}
 			submit := program.By{Actor: releaser, Key: fmt.Sprintf("submit-batch-%d", order.Number)}
-			if err := r.engine.SubmitBatch(ctx, submit, order.Number, file); err != nil {
+			release := program.Release{File: file}
+			if file != [32]byte{} { // a batch of nobody has none
+				release.To = "BNI"
+			}
+			if err := r.engine.SubmitBatch(ctx, submit, order.Number, release); err != nil {
 				return err
 			}
 			b.File = file

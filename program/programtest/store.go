@@ -591,7 +591,7 @@ func (s *suite) unique() {
 			ended = start.UnixMicro()
 		}
 		return program.Row{Table: program.TablePayments, Version: version, Values: []any{batch, item, state,
-			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended, nil}}
+			"incentive", int64(1), int64(4), id(1), generation, int64(100), "IDR", []byte{1}, nil, int64(0), ended, nil, int64(0), nil, nil, nil, int64(0), int64(0), int64(0), nil, nil, nil}}
 	}
 	batch := func(n int64) program.Row {
 		return program.Row{Table: program.TableBatches, Values: []any{n, "preparing", "incentive", int64(1), int64(4), int64(0), int64(0), "IDR", "o", nil, nil, []byte{}}}
@@ -600,7 +600,7 @@ func (s *suite) unique() {
 		{Table: program.TableWaves, Values: []any{int64(4), "open", int64(0), nil, []byte("{}")}},
 		applicant(1, 0),
 		application(1, "reviewed", nil),
-		{Table: program.TableEntitlements, Values: []any{"incentive", int64(1), int64(4), id(1), int64(100), "IDR", int64(0), int64(0)}},
+		{Table: program.TableEntitlements, Values: []any{"incentive", int64(1), int64(4), id(1), int64(100), "IDR", int64(0), int64(0), int64(0), nil}},
 		batch(1), batch(2), payment(1, 1, 1, "created", 0),
 	}})
 	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{payment(2, 1, 2, "created", 0)}})[0])

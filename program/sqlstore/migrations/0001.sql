@@ -76,6 +76,8 @@ CREATE TABLE entitlements (
   currency  TEXT NOT NULL CHECK (length(currency) = 3),
   due       {int} NOT NULL,
   created   {int} NOT NULL,
+  stopped   {int} NOT NULL CHECK (stopped >= 0),
+  lapsed    {int},
   version   {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (benefit, number, wave, applicant),
   FOREIGN KEY (wave, applicant) REFERENCES applications
@@ -116,6 +118,16 @@ CREATE TABLE payments (
   changed     {int} NOT NULL,
   ended       {int},
   submitted   {int},
+  marks       {int} NOT NULL,
+  proposal    {bytes},
+  channel     TEXT,
+  sent        {int},
+  handed      {int} NOT NULL CHECK (handed >= 0),
+  debits      {int} NOT NULL CHECK (debits >= 0),
+  credits     {int} NOT NULL CHECK (credits >= 0),
+  account     {bytes},
+  payee       {bytes},
+  claim_due   {int},
   version     {int} NOT NULL CHECK (version > 0),
   PRIMARY KEY (batch, item),
   CHECK ((ended IS NOT NULL) = (state IN ('rejected','returned','cancelled'))),
@@ -136,6 +148,43 @@ CREATE TABLE statements (
   state    TEXT NOT NULL CHECK (state IN ('matching','matched','quarantined')),
   body     {bytes} NOT NULL,
   version  {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+CREATE TABLE bank_accounts (
+  account  TEXT NOT NULL PRIMARY KEY,
+  sequence {int} NOT NULL,
+  closing  {int} NOT NULL,
+  currency TEXT NOT NULL,
+  state    TEXT NOT NULL CHECK (state IN ('matching','matched')),
+  until    {int},
+  digest   {bytes} NOT NULL,
+  channel  TEXT,
+  version  {int} NOT NULL CHECK (version > 0)
+) {keyed};
+
+CREATE TABLE suspense (
+  account  TEXT NOT NULL,
+  sequence {int} NOT NULL,
+  line     {int} NOT NULL CHECK (line > 0),
+  standing TEXT CHECK (standing = account),
+  class    TEXT NOT NULL,
+  units    {int} NOT NULL CHECK (units <> 0),
+  currency TEXT NOT NULL,
+  batch    {int},
+  item     {int},
+  since    {int} NOT NULL,
+  version  {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (account, sequence, line)
+) {keyed};
+CREATE INDEX suspense_standing ON suspense (standing, account, sequence, line) WHERE standing IS NOT NULL;
+
+CREATE TABLE provider_references (
+  channel TEXT NOT NULL,
+  theirs  TEXT NOT NULL,
+  batch   {int} NOT NULL,
+  item    {int} NOT NULL,
+  version {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (channel, theirs)
 ) {keyed};
 
 CREATE TABLE jobs (
