@@ -46,6 +46,7 @@ type Engine[T any] struct {
 	trail        trailCodecs
 	rollIn       []State // states from which Drawn moves, in any edition
 	onRoll       map[editionState]bool
+	waiting      map[editionState]bool // from which Admitted moves
 
 	lastRoll lastRoll
 }

@@ -161,20 +161,10 @@ func (e *Engine[T]) whoWaits(ctx context.Context, w *Wave, d *drawn) (map[int]*C
 // promote gives a seat to a case, if it fits: it is under every limit and the
 // plan's cap with all that counts today, and the lifecycle lets it.
 func (s *steps[T]) promote(c *Case[T], at quota.Place, taken map[ledger.Account]int64) (given bool, err error) {
-	e, a := s.engine, &c.Application
+	e := s.engine
 	cases := []*Case[T]{c}
-	if err := e.countAwards(s.ctx, cases); err != nil {
+	if err := e.countAwards(s.ctx, cases); err != nil || s.full(c, taken) {
 		return false, err
-	}
-	for _, l := range e.program.Limits {
-		account, counts := l.account(a)
-		limit := l.Max
-		if householdCap := int64(c.Wave.body.Plan.HouseholdCap); l.Per == PerHousehold && householdCap > 0 {
-			limit = min(limit, householdCap)
-		}
-		if counts && c.awards[l.Name]+taken[account] >= limit {
-			return false, nil
-		}
 	}
 	if err := e.openPeople(s.ctx, cases); err != nil {
 		return false, err
@@ -182,17 +172,7 @@ func (s *steps[T]) promote(c *Case[T], at quota.Place, taken map[ledger.Account]
 	if err := e.readBalances(s.ctx, cases); err != nil {
 		return false, err
 	}
-	a.Seat, a.SeatState = seatName(at), "held"
-	why, err := s.fire(c, Report{Event: Promoted}, nil)
-	if err != nil || len(why) > 0 {
-		return false, err
-	}
-	for _, l := range e.program.Limits {
-		if account, counts := l.account(a); counts {
-			taken[account]++
-		}
-	}
-	return true, s.put(c)
+	return s.give(c, at, Promoted, taken)
 }
 
 // answer applies the gathered steps as one command, and keeps its answer.

@@ -348,7 +348,7 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 		}
 		return nil
 	}
-	due, err := b.Schedule(c.Today(s.at), c.Report.Number)
+	due, err := b.Schedule(c.Today(s.at), s.engine.program.number(b, c))
 	if err != nil {
 		return err
 	}
