@@ -14,85 +14,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gelombang/gelombang/eligibility"
-	"github.com/gelombang/gelombang/payment"
-	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/lifecycle"
 	"github.com/gelombang/gelombang/program/wording"
 )
-
-// Entitlement is what somebody is owed once, with the attempts to settle it.
-type Entitlement struct {
-	Benefit string
-	// Number is the instalment, from 1.
-	Number int
-	Amount payment.Money
-	// Due is the day from which it is paid.
-	Due calendar.Date
-	// Lapsed is when it ended because nobody claimed it; zero otherwise.
-	Lapsed time.Time
-	// Payments are the attempts, oldest first.
-	Payments []PaymentStatus
-}
-
-// PaymentStatus is where one payment stands.
-type PaymentStatus struct {
-	Batch, Item int64
-	State       payment.State
-	Changed     time.Time
-	// Failure says why it was rejected or returned; empty otherwise. Its Actor must act.
-	Failure payment.Failure
-}
-
-// Entitlements reads what a case entitles to, by benefit and number.
-func (e *Engine[T]) Entitlements(ctx context.Context, wave int64, applicant uuid.UUID) ([]Entitlement, error) {
-	var keys []Key
-	for _, b := range e.program.Benefits {
-		for n := range b.Count {
-			k := entitlementKey{b.Name, int64(n + 1), wave, applicant}
-			keys = append(keys, k.key())
-		}
-	}
-	found, err := e.store.Load(ctx, Query{Keys: keys})
-	if err != nil {
-		return nil, err
-	}
-	var all []Entitlement
-	seen := map[entitlementKey]bool{}
-	for _, row := range found.Rows {
-		r := entitlementOf(row)
-		if seen[r.key] { // a benefit with several editions was asked for twice
-			continue
-		}
-		seen[r.key] = true
-		one := Entitlement{Benefit: r.key.benefit, Number: int(r.key.number), Amount: r.amount, Due: dayOf(r.due), Lapsed: r.lapsed}
-		if one.Payments, err = e.paymentsOf(ctx, r.key); err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, nil
-}
-
-func (e *Engine[T]) paymentsOf(ctx context.Context, k entitlementKey) ([]PaymentStatus, error) {
-	rows, _, err := e.store.Page(ctx, Scan{Table: TablePayments, Index: 1, Equal: []any{k.benefit, k.number, k.wave, idValue(k.person)}, Limit: 1000})
-	if err != nil {
-		return nil, err
-	}
-	var all []PaymentStatus
-	for _, row := range rows.Rows {
-		p := paymentOf(row)
-		b, err := e.Batch(ctx, p.batch)
-		if err != nil {
-			return nil, err
-		}
-		status := PaymentStatus{Batch: p.batch, Item: p.item, State: p.with(b.State), Changed: p.changed}
-		if status.State == payment.Rejected || status.State == payment.Returned {
-			status.Failure = payment.FailureOf(p.code)
-		}
-		all = append(all, status)
-	}
-	return all, nil
-}
 
 // OwnFile is everything that a program knows of one person, in words: what the person has
 // a right to see. It prints as a mask; Write and WriteJSON give it to the person.
@@ -347,7 +271,7 @@ func (f *fileWriter[T]) payments(ctx context.Context, wave int64, applicant uuid
 			if p.Failure != "" {
 				text += " " + f.text(p.Failure.Wording())
 			}
-			f.line(f.minute(p.Changed), text)
+			f.line(f.minute(p.Since), text)
 		}
 	}
 	return nil
