@@ -95,7 +95,6 @@ func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
 	return state.Check != nil && event == state.Check.Eligible
 }
 
-
 // payoutMark stands for an account in a fingerprint: a keyed digest.
 func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
 	if p == nil {
