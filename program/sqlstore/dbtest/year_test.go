@@ -140,8 +140,8 @@ type year struct {
 	people int
 	chunk  int
 	worker string
-	// after, if not nil, hears of each step that is over.
-	after func(name string)
+	// after, if not nil, is called when step i is over; an error ends the run.
+	after func(i int) error
 }
 
 // movedClock is the clock of the engine and of its store. Only the year moves it.
@@ -186,13 +186,15 @@ func (y *year) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range steps {
+	for i, s := range steps {
 		y.clock.set(yearDay(s.day))
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if y.after != nil {
-			y.after(s.name)
+			if err := y.after(i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
