@@ -264,15 +264,16 @@ func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 }
 
 // carryOut applies the change of a command, with a journal entry.
-// It reports whether the command had been carried out before.
-func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) (replayed bool, err error) {
+// The outcome says whether the command had been carried out before, and has the
+// answer of the first time.
+func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) (out Outcome, err error) {
 	mark, err := e.fingerprint(cmd)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	note, err := json.Marshal(data)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
 	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
@@ -281,12 +282,12 @@ func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind st
 	for {
 		outcomes, err := e.store.Apply(ctx, []Change{c})
 		if err != nil {
-			return false, err
+			return Outcome{}, err
 		}
 		var stale *StaleError
 		if errors.As(outcomes[0].Refusal, &stale) && stale.Table == "commands" {
 			continue // the same command was first, and has its answer now
 		}
-		return outcomes[0].Replayed, outcomes[0].Refusal
+		return outcomes[0], outcomes[0].Refusal
 	}
 }

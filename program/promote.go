@@ -89,7 +89,8 @@ func (e *Engine[T]) Promote(ctx context.Context, by By, wave int64, order Promot
 	if len(promoted) == 0 {
 		return nil, nil
 	}
-	return promoted, s.answer(cmd, promoted)
+	err = s.answer(cmd, uuid.Nil, &promoted)
+	return promoted, err
 }
 
 // vacancy is the seat in the plan and in the ledger.
@@ -173,24 +174,6 @@ func (s *steps[T]) promote(c *Case[T], at quota.Place, taken map[ledger.Account]
 		return false, err
 	}
 	return s.give(c, at, Promoted, taken)
-}
-
-// answer applies the gathered steps as one command, and keeps its answer.
-func (s *steps[T]) answer(cmd command, answer any) error {
-	data, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	c := Change{Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting(), Answer: data}
-	if len(c.Postings) > 0 {
-		id, err := s.engine.ids.next(s.at)
-		if err != nil {
-			return err
-		}
-		c.Postings[0].ID = "command/" + id.String()
-	}
-	_, err = s.engine.carryOut(s.ctx, cmd, c, "stepped", s.data())
-	return err
 }
 
 // firstAnswer reads the answer of a command that was carried out before.

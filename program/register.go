@@ -61,25 +61,23 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 			return uuid.Nil, err
 		}
 		// Repeated under its key, the command is answered with the id that the
-		// first one gave.
+		// first one gave, whatever became of the person since.
 		cmd := command{by, "register", hex.EncodeToString(in.nationals[0].mark[:])}
-		done, err := e.answered(ctx, cmd)
-		if err != nil {
-			return uuid.Nil, err
-		}
-		if done && in.known(0) == uuid.Nil {
-			continue // carried out since the look
-		}
-		if done {
-			return in.known(0), nil
+		var id uuid.UUID
+		if done, err := e.firstAnswer(ctx, cmd, &id); done || err != nil {
+			return id, err
 		}
 		id, err := in.add(0, r)
 		if err != nil {
 			return uuid.Nil, err
 		}
-		replayed, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows)}, "registered", registeredData{Applicants: in.ids})
+		answer, err := json.Marshal(id)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		out, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows), Answer: answer}, "registered", registeredData{Applicants: in.ids})
 		var stale *StaleError
-		if !replayed && !errors.As(err, &stale) {
+		if !out.Replayed && !errors.As(err, &stale) {
 			return id, err
 		}
 	}

@@ -3,6 +3,7 @@ package program
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -441,11 +442,30 @@ func (p postings) posting() []ledger.Posting {
 
 // single applies the gathered steps as one command's change.
 func (s *steps[T]) single(cmd command, home uuid.UUID) (replayed bool, err error) {
-	c := Change{Home: home, Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting()}
+	out, err := s.carryOutAll(cmd, home, nil)
+	return out.Replayed, err
+}
+
+// answer is single for a command with an answer, which is kept. If the command was
+// carried out meanwhile, answer becomes that of the first time.
+func (s *steps[T]) answer(cmd command, home uuid.UUID, answer any) error {
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	out, err := s.carryOutAll(cmd, home, data)
+	if err != nil || !out.Replayed {
+		return err
+	}
+	return json.Unmarshal(out.Answer, answer)
+}
+
+func (s *steps[T]) carryOutAll(cmd command, home uuid.UUID, answer []byte) (Outcome, error) {
+	c := Change{Home: home, Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting(), Answer: answer}
 	if len(c.Postings) > 0 {
 		id, err := s.engine.ids.next(s.at)
 		if err != nil {
-			return false, err
+			return Outcome{}, err
 		}
 		c.Postings[0].ID = "command/" + id.String()
 	}
