@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"program/memstore":    {"program", "program/ledger"},
 	"program/sqlstore":    {"program", "program/ledger"},
 	"program/programtest": {"program", "program/ledger"},
+	"program/training":    {"eligibility", "payment", "program", "program/calendar", "program/identity", "program/ledger", "program/lifecycle"},
 }
 
 func TestImportArrows(t *testing.T) {

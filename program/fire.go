@@ -41,7 +41,7 @@ func (e *RefusedError) Error() string {
 // reason if the lifecycle does not allow it, or one of package ledger if an
 // account would leave its bounds.
 func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.UUID, report Report) error {
-	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account)}}
+	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account), report.Attached}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
@@ -94,7 +94,6 @@ func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
 	state := e.stateOf(a)
 	return state.Check != nil && event == state.Check.Eligible
 }
-
 
 // payoutMark stands for an account in a fingerprint: a keyed digest.
 func (e *Engine[T]) payoutMark(p *Payout) [32]byte {

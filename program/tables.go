@@ -24,6 +24,7 @@ const (
 	TableLogHashes
 	TableLogHead
 	TableEditions
+	TableRecords
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -158,5 +159,10 @@ func Tables() []TableSpec {
 		{ID: TableEditions, Name: "editions", Key: 1, Columns: []Column{
 			{Name: "edition", Kind: Int}, {Name: "digest", Kind: Bytes}, {Name: "body", Kind: Bytes},
 		}},
+		// What is kept beside the cases (Record).
+		{ID: TableRecords, Name: "records", Key: 2, Columns: []Column{
+			{Name: "kind", Kind: Text}, {Name: "name", Kind: Text}, {Name: "applicant", Kind: Bytes, Null: true},
+			{Name: "part_of", Kind: Text, Null: true}, {Name: "body", Kind: Bytes},
+		}, Scans: [][]string{{"applicant"}, {"part_of"}}},
 	}
 }
