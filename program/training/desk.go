@@ -491,7 +491,7 @@ func (d *Desk[T]) Prove(ctx context.Context, by program.By, number, source strin
 		}
 		at := d.clock().UTC()
 		before := *v
-		why = v.prove(source, proofs, at)
+		why = v.prove(source, proofs, at, true)
 		*v = d.setup.Rules.settle(*v, at)
 		return d.completion(ctx, by, before, v), nil
 	})

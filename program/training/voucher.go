@@ -72,6 +72,9 @@ type Attendance struct {
 	Source string `json:"source"`
 	// Method is how it was observed: "face", "qr", "log".
 	Method string `json:"method"`
+	// Final says that an officer has looked: it outweighs all others, and the last one
+	// counts. A platform's never is.
+	Final bool `json:"final,omitempty"`
 }
 
 // Rating is what a holder says of a course. The text of a review stays with the
@@ -103,10 +106,13 @@ const maxProofs = 8
 
 // Session says what is known of the attendance of one session.
 func (v *Voucher) session(n int) (present bool, why string) {
-	said := 0
+	said, final := 0, false
 	for _, p := range v.Proofs {
-		if p.Session != n {
+		if p.Session != n || final && !p.Final {
 			continue
+		}
+		if p.Final {
+			said, final = 0, true
 		}
 		if p.Present {
 			said |= 1
@@ -124,7 +130,8 @@ func (v *Voucher) session(n int) (present bool, why string) {
 }
 
 // Finished says why a voucher's course does not count as completed; nil if it does. A
-// session that one source affirms and another denies is not attended.
+// session that one source affirms and another denies is not attended, until an officer
+// says so for good (Attendance.Final).
 func (r Rules) Finished(v Voucher) []Reason {
 	need, attended := r.Attendance, 0
 	if need == 0 {
@@ -172,7 +179,7 @@ func (r Rules) Learn(v Voucher, p Progress, at time.Time) (Voucher, []Reason) {
 	if v.State == Sold && (p.State == Redeemed || p.State == Completed) {
 		v.State = Redeemed
 	}
-	why := v.prove(v.Platform, p.Attendance, at)
+	why := v.prove(v.Platform, p.Attendance, at, false)
 	if p.State == Completed && v.Claimed.IsZero() {
 		v.Claimed = p.At.UTC()
 	}
@@ -191,13 +198,13 @@ func (r Rules) settle(v Voucher, at time.Time) Voucher {
 const tolerance = 5 * time.Minute
 
 // prove adds proofs of a source that are new.
-func (v *Voucher) prove(source string, proofs []Attendance, at time.Time) []Reason {
+func (v *Voucher) prove(source string, proofs []Attendance, at time.Time, final bool) []Reason {
 	var why []Reason
 	v.Proofs = slices.Clone(v.Proofs)
 	for _, p := range proofs {
-		p.Source, p.Seen = source, p.Seen.UTC().Truncate(time.Second)
+		p.Source, p.Seen, p.Final = source, p.Seen.UTC().Truncate(time.Second), p.Final && final
 		same := func(q Attendance) bool {
-			return q.Session == p.Session && q.Present == p.Present && q.Source == p.Source && q.Method == p.Method
+			return q.Session == p.Session && q.Present == p.Present && q.Source == p.Source && q.Method == p.Method && !p.Final
 		}
 		n := 0
 		for _, q := range v.Proofs {
@@ -211,7 +218,7 @@ func (v *Voucher) prove(source string, proofs []Attendance, at time.Time) []Reas
 		case p.Seen.After(at.Add(tolerance)):
 			why = append(why, Reason{Code: CodeFuture})
 		case slices.ContainsFunc(v.Proofs, same):
-		case n >= maxProofs:
+		case n >= maxProofs && !p.Final:
 			why = append(why, Reason{Code: CodeTooMany})
 		default:
 			v.Proofs = append(v.Proofs, p)
