@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/identity"
@@ -65,7 +66,8 @@ func (c Certificate) Document() ([]byte, error) {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)
-	err := out.Encode(document{certificateFormat, c.Number, c.Holder.Reveal(), c.Course, c.Title, c.Institution, c.Hours, c.Issued, hex.EncodeToString(c.Salt[:])})
+	valid := func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+	err := out.Encode(document{certificateFormat, valid(c.Number), valid(c.Holder.Reveal()), valid(c.Course), valid(c.Title), valid(c.Institution), c.Hours, c.Issued, hex.EncodeToString(c.Salt[:])})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
