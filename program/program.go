@@ -56,6 +56,9 @@ const (
 	EffectEntitle = "entitle"
 	// EffectSpend takes the report's amount out of a balance.
 	EffectSpend = "spend"
+	// EffectRefund takes the report's amount back from the report's party: into the
+	// balance, or into the budget if a step has let the balance lapse before.
+	EffectRefund = "refund"
 	// EffectLapse gives what is left of a balance back to the budget.
 	EffectLapse = "lapse"
 	// EffectConfirmSeat turns the held seat into a granted one.
@@ -68,7 +71,7 @@ const (
 )
 
 func ownEffects() []string {
-	return []string{EffectEntitle, EffectSpend, EffectLapse, EffectConfirmSeat, EffectBar, EffectNotify}
+	return []string{EffectEntitle, EffectSpend, EffectRefund, EffectLapse, EffectConfirmSeat, EffectBar, EffectNotify}
 }
 
 // Program is the definition of a program: data, checked as a whole by
@@ -327,8 +330,8 @@ func (p *Program[T]) effectFaults(t Table) Faults {
 			switch {
 			case e.Name == EffectEntitle && !known:
 				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("entitles to %q, which is no benefit", e.Arg)})
-			case (e.Name == EffectSpend || e.Name == EffectLapse) && !isBalance:
-				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("spends or lapses %q, which is no balance", e.Arg)})
+			case (e.Name == EffectSpend || e.Name == EffectRefund || e.Name == EffectLapse) && !isBalance:
+				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("spends, refunds or lapses %q, which is no balance", e.Arg)})
 			}
 		}
 	}
