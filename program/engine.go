@@ -42,6 +42,7 @@ type Engine[T any] struct {
 	payTable     *lifecycle.Machine[payment.State, payment.Event, any]
 	policy       *eligibility.Compiled[Case[T]]
 	texts        *wording.Catalogue
+	own          *wording.Catalogue // of the library, with those of payments
 	trail        trailCodecs
 	rollIn       []State // states from which Drawn moves, in any edition
 	onRoll       map[editionState]bool
@@ -172,6 +173,7 @@ func (e *Engine[T]) compileFixed() error {
 	if err != nil {
 		return err
 	}
+	e.own = own
 	none := lifecycle.CompileOptions{Texts: own, Effects: []string{}, Holdings: []lifecycle.Holding{}}
 	paid := lifecycle.CompileOptions{Texts: own, Effects: []string{payment.EffectReserve, payment.EffectPost, payment.EffectVoid, payment.EffectRepay},
 		Holdings: []lifecycle.Holding{payment.Reservation}}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -27,6 +28,12 @@ type Registration[T any] struct {
 
 // Format keeps a registration out of every print.
 func (r Registration[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "Registration(****)") }
+
+// LogValue keeps a registration out of every log.
+func (r Registration[T]) LogValue() slog.Value { return slog.StringValue("Registration(****)") }
+
+// MarshalJSON keeps a registration out of every document.
+func (r Registration[T]) MarshalJSON() ([]byte, error) { return []byte(`"Registration(****)"`), nil }
 
 // RegistrationError says why somebody cannot be registered.
 type RegistrationError struct {

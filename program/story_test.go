@@ -148,6 +148,7 @@ type story struct {
 	caps   program.PaymentCaps
 	fund   payment.Money
 	change func(*program.Program[details]) // nil for the program as it is
+	ears   program.Observer
 }
 
 func newStory(store program.Store) *story {
@@ -170,7 +171,7 @@ func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.En
 	t.Helper()
 	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
 	require.NoError(t, err)
-	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond})
+	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond, Observer: s.ears})
 }
 
 func (s *story) run(t testing.TB) error {
