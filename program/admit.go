@@ -95,7 +95,8 @@ func (e *Engine[T]) Admit(ctx context.Context, by By, wave int64, most int) ([]u
 	if len(admitted) == 0 {
 		return nil, nil
 	}
-	return admitted, s.answer(cmd, admitted)
+	err = s.answer(cmd, uuid.Nil, &admitted)
+	return admitted, err
 }
 
 // desk knows the free seats of a wave.

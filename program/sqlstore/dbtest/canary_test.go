@@ -161,8 +161,8 @@ func live(t *testing.T, store program.Store, log io.Writer) {
 	}
 }
 
-// found searches files, and says how many of the planted values each has.
-func found(t *testing.T, files map[string][]byte) map[string]int {
+// plantedIn searches files, and says how many of the planted values each has.
+func plantedIn(t *testing.T, files map[string][]byte) map[string]int {
 	t.Helper()
 	// All windows of the lengths that are planted are looked up in one set.
 	secrets := map[string]bool{}
@@ -217,10 +217,10 @@ func TestNoPlantedPersonIsFoundInSQLite(t *testing.T) {
 	}
 	require.Contains(t, names, "canary.db-wal")
 	files["log"] = log.Bytes()
-	require.Empty(t, found(t, files))
+	require.Empty(t, plantedIn(t, files))
 	require.NoError(t, store.Close())
 	require.NoError(t, db.Close())
-	require.Empty(t, found(t, filesUnder(t, folder)))
+	require.Empty(t, plantedIn(t, filesUnder(t, folder)))
 
 	// Control: what is written in the clear is found, in a file of the same kind.
 	plain, err := sql.Open("sqlite", filepath.Join(folder, "plain.db"))
@@ -230,7 +230,7 @@ func TestNoPlantedPersonIsFoundInSQLite(t *testing.T) {
 	_, err = plain.Exec("INSERT INTO people VALUES (?, ?)", plant(7).name, []byte(plant(7).national))
 	require.NoError(t, err)
 	require.NoError(t, plain.Close())
-	require.Equal(t, map[string]int{filepath.Join(folder, "plain.db"): 2}, found(t, filesUnder(t, folder)))
+	require.Equal(t, map[string]int{filepath.Join(folder, "plain.db"): 2}, plantedIn(t, filesUnder(t, folder)))
 }
 
 func TestNoPlantedPersonIsFoundInPostgreSQL(t *testing.T) {
@@ -264,11 +264,11 @@ func TestNoPlantedPersonIsFoundInPostgreSQL(t *testing.T) {
 	for _, table := range tables {
 		all[table] = dump(table)
 	}
-	require.Empty(t, found(t, all))
+	require.Empty(t, plantedIn(t, all))
 	// Control: a byte column shows as hexadecimal digits, and is searched so.
 	_, err = db.Exec("CREATE TABLE plain (name TEXT, national BYTEA)")
 	require.NoError(t, err)
 	_, err = db.Exec("INSERT INTO plain VALUES ($1, $2)", plant(7).name, []byte(plant(7).national))
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{"plain": 2}, found(t, map[string][]byte{"plain": dump("plain")}))
+	require.Equal(t, map[string]int{"plain": 2}, plantedIn(t, map[string][]byte{"plain": dump("plain")}))
 }

@@ -339,7 +339,7 @@ func (y *year) payBatch(ctx context.Context, e *program.Engine[details], day int
 		}
 		return e.ApproveBatch(ctx, by("approver", named("approve")), n, b.Digest)
 	})
-	add(day, named("submit"), func() error { return e.SubmitBatch(ctx, by("releaser", named("submit")), n, [32]byte{}) })
+	add(day, named("submit"), func() error { return e.SubmitBatch(ctx, by("releaser", named("submit")), n, program.Release{}) })
 	add(day, named("send"), func() error {
 		if over, err := done(); over || err != nil {
 			return err
@@ -355,7 +355,7 @@ func (y *year) payBatch(ctx context.Context, e *program.Engine[details], day int
 		if over, err := done(); over || err != nil {
 			return err
 		}
-		_, err := e.AskBatch(ctx, by("sender", ""), n, channels, payment.Proof{Through: yearDay(day + 2)})
+		_, err := e.AskBatch(ctx, by("sender", ""), n, channels)
 		return err
 	})
 	add(day+2, named("close"), func() error { return e.CloseBatch(ctx, by("clerk", named("close")), n) })
