@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,7 +61,7 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 		}
 		// Repeated under its key, the command is answered with the id that the
 		// first one gave, whatever became of the person since.
-		cmd := command{by, "register", hex.EncodeToString(in.nationals[0].mark[:])}
+		cmd := command{by, "register", e.keys.Mark(indexNational, r.Person.National.Reveal())}
 		var id uuid.UUID
 		if done, err := e.firstAnswer(ctx, cmd, &id); done || err != nil {
 			return id, err
