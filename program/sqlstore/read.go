@@ -27,7 +27,7 @@ func (c *readConn) close() error {
 	for _, stmt := range c.stmts {
 		all = errors.Join(all, stmt.Close())
 	}
-	return errors.Join(all, c.conn.Close())
+	return errors.Join(all, discard(c.conn))
 }
 
 type reader struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,7 +106,7 @@ func (s *Store) dropWriter() error {
 		all = errors.Join(all, stmt.Close())
 	}
 	clear(s.ready)
-	all = errors.Join(all, s.writer.Close())
+	all = errors.Join(all, discard(s.writer))
 	s.writer = nil
 	if errors.Is(all, sql.ErrConnDone) {
 		return nil
@@ -153,8 +154,12 @@ func (s *Store) transact(ctx context.Context, work func(*transaction) error) err
 	if err != nil {
 		return fmt.Errorf("sqlstore: connect: %w", err)
 	}
-	defer conn.Close()
-	return inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: conn}, work)
+	clean, err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: conn}, work)
+	if !clean {
+		return errors.Join(err, discard(conn))
+	}
+	_ = conn.Close() // back to the pool: what is committed is committed
+	return err
 }
 
 func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error) error {
@@ -170,14 +175,11 @@ func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error)
 			}
 		}
 	}
-	err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}, work)
-	if u, byIntent := err.(*undone); byIntent {
-		return u // rolled back, and the connection is good
+	clean, err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}, work)
+	if clean {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, s.dropWriter())
-	}
-	return nil
+	return errors.Join(err, s.dropWriter())
 }
 
 // setUp runs one statement of a writer's set-up. When several processes start
@@ -203,17 +205,30 @@ func setUp(ctx context.Context, conn *sql.Conn, pragma string) error {
 // startTogether is how many times a writer that starts gives way to others.
 const startTogether = 100
 
-func inTransaction(ctx context.Context, tx *transaction, work func(*transaction) error) error {
+// inTransaction reports whether it leaves the connection without a transaction: otherwise
+// it has to be discarded.
+func inTransaction(ctx context.Context, tx *transaction, work func(*transaction) error) (clean bool, err error) {
 	if err := tx.run(tx.store.dialect.begin()); err != nil {
-		return err
+		return false, err
 	}
 	if err := work(tx); err != nil {
 		if _, undo := tx.conn.ExecContext(ctx, "ROLLBACK"); undo != nil {
-			return fmt.Errorf("sqlstore: rollback: %w", errors.Join(undo, err))
+			return false, fmt.Errorf("sqlstore: rollback: %w", errors.Join(undo, err))
 		}
-		return err
+		return true, err
 	}
-	return tx.run("COMMIT")
+	err = tx.run("COMMIT")
+	return err == nil, err
+}
+
+// discard closes a connection for good. Given back to the pool it would have its
+// transaction, and its locks, for whoever gets it next.
+func discard(conn *sql.Conn) error {
+	err := conn.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		return nil
+	}
+	return err
 }
 
 // transaction is the open transaction of one Apply.

@@ -81,7 +81,7 @@ func runChild(order string) error {
 	w := &wire{Connector: dsnConnector{o.Source, plain.Driver()}}
 	statements := 0
 	var mu sync.Mutex
-	w.around = func(_ string, send func() error) (bool, error) {
+	w.around = func(_ string, send func() error, _ func(string) error) (bool, error) {
 		mu.Lock()
 		statements++
 		if statements == o.KillStatement {

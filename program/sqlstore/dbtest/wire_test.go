@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,9 +17,9 @@ type wire struct {
 	driver.Connector
 	// rewrite, if not nil, gives the statement that is sent.
 	rewrite func(query string) string
-	// around, if not nil, carries out a statement by calling send once or not at all. If
-	// it says that the connection is lost, the connection is closed.
-	around func(query string, send func() error) (lost bool, err error)
+	// around, if not nil, carries out a statement by calling send once or not at all; other
+	// sends another one. If it says that the connection is lost, the connection is closed.
+	around func(query string, send func() error, other func(query string) error) (lost bool, err error)
 }
 
 // newWire returns a database that is reached through a wire.
@@ -50,7 +51,7 @@ func (w *wire) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{Conn: c, wire: w}, nil
+	return &wireConn{Conn: c, wire: w, stmts: map[*wireStmt]bool{}}, nil
 }
 
 func (w *wire) text(query string) string {
@@ -64,18 +65,32 @@ type wireConn struct {
 	driver.Conn
 	wire *wire
 	lost atomic.Bool
+
+	mu    sync.Mutex
+	stmts map[*wireStmt]bool // open ones
 }
 
-// do sends a statement.
-func (c *wireConn) do(query string, send func() error) error {
+// do sends a statement. If that fails, undo gives up what it brought.
+func (c *wireConn) do(query string, send func() error, undo func()) error {
 	if c.lost.Load() {
 		return driver.ErrBadConn
 	}
 	if c.wire.around == nil {
 		return send()
 	}
-	lost, err := c.wire.around(query, send)
+	lost, err := c.wire.around(query, send, func(query string) error {
+		_, err := c.Conn.(driver.ExecerContext).ExecContext(context.Background(), query, nil)
+		return err
+	})
+	if err != nil {
+		undo()
+	}
 	if lost && c.lost.CompareAndSwap(false, true) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for s := range c.stmts {
+			s.Stmt.Close()
+		}
 		c.Conn.Close()
 	}
 	return err
@@ -93,7 +108,7 @@ func (c *wireConn) ExecContext(ctx context.Context, query string, args []driver.
 	err = c.do(query, func() (err error) {
 		res, err = c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 		return err
-	})
+	}, func() {})
 	return res, err
 }
 
@@ -102,11 +117,12 @@ func (c *wireConn) QueryContext(ctx context.Context, query string, args []driver
 	err = c.do(query, func() (err error) {
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 		return err
+	}, func() {
+		if rows != nil {
+			rows.Close()
+			rows = nil
+		}
 	})
-	if err != nil && rows != nil {
-		rows.Close()
-		rows = nil
-	}
 	return rows, err
 }
 
@@ -116,7 +132,11 @@ func (c *wireConn) PrepareContext(ctx context.Context, query string) (driver.Stm
 	if err != nil {
 		return nil, err
 	}
-	return &wireStmt{Stmt: s, conn: c, query: query}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := &wireStmt{Stmt: s, conn: c, query: query}
+	c.stmts[own] = true
+	return own, nil
 }
 
 func (c *wireConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -154,9 +174,12 @@ type wireStmt struct {
 }
 
 func (s *wireStmt) Close() error {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
 	if s.conn.lost.Load() {
 		return nil
 	}
+	delete(s.conn.stmts, s)
 	return s.Stmt.Close()
 }
 
@@ -164,7 +187,7 @@ func (s *wireStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r
 	err = s.conn.do(s.query, func() (err error) {
 		res, err = s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 		return err
-	})
+	}, func() {})
 	return res, err
 }
 
@@ -172,10 +195,11 @@ func (s *wireStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (
 	err = s.conn.do(s.query, func() (err error) {
 		rows, err = s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 		return err
+	}, func() {
+		if rows != nil {
+			rows.Close()
+			rows = nil
+		}
 	})
-	if err != nil && rows != nil {
-		rows.Close()
-		rows = nil
-	}
 	return rows, err
 }
