@@ -136,7 +136,7 @@ type caseView struct {
 }
 
 // finding is one rule as somebody reads it.
-type finding struct{ Code, Outcome, Text, Basis string }
+type finding struct{ Code, Outcome, Text string }
 
 func (p *portal) home(c *call) error {
 	apps, err := p.applications(c.ctx(), c.me.Applicant)
@@ -301,7 +301,7 @@ func (c *call) findings(stage string, w program.Wave) ([]finding, eligibility.Ve
 	if err != nil {
 		return nil, 0, err
 	}
-	one := &program.Case[Jobseeker]{Applicant: person, Wave: w}
+	one := &program.Case[Jobseeker]{Applicant: person, Wave: w, Application: program.Application{Applicant: person.ID, Household: person.Household}}
 	d, err := c.engine.Explain(c.ctx(), one, stage, c.engine.Policy().LegalDate(c.time.now()))
 	if err != nil {
 		return nil, 0, err
@@ -312,8 +312,12 @@ func (c *call) findings(stage string, w program.Wave) ([]finding, eligibility.Ve
 func (c *call) told(d eligibility.Decision) []finding {
 	var all []finding
 	for _, f := range d.Findings() {
-		all = append(all, finding{Code: f.Rule(), Outcome: f.Outcome.String(), Text: c.engine.Policy().Reason(c.lang, f),
-			Basis: strings.TrimSpace(f.Basis().Instrument + " " + f.Basis().Article)})
+		basis := strings.TrimSpace(f.Basis().Instrument + " " + c.text("finding.article", "article", f.Basis().Article))
+		text := c.text(f.ReasonKey(), "basis", basis)
+		for _, m := range f.Missing {
+			text += " " + c.text("finding.missing", "fact", c.text("fact."+m.Fact), "source", c.text("source."+m.Source))
+		}
+		all = append(all, finding{Code: f.Rule(), Outcome: f.Outcome.String(), Text: text})
 	}
 	return all
 }

@@ -33,7 +33,6 @@ var reasons = map[string][]string{
 	"search":  {"citizen-here", "complaint", "audit"},
 	"appeal":  {"evidence-shown", "evidence-missing", "register-corrected", "rule-applies"},
 	"payment": {"due", "again", "checked", "bank-asks"},
-	"demo":    {"demonstration"},
 }
 
 var documentShape = regexp.MustCompile(`\A[A-Za-z0-9./-]{0,40}\z`)

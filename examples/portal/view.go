@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/wording"
@@ -93,7 +94,11 @@ func (p *portal) parse() error {
 				}
 				return wording.Minute(lang, at, location)
 			},
-			"rp":       func(n int64) string { return wording.Rupiah(n) },
+			"until": func(at time.Time) string { // the last minute in which it is not too late
+				return wording.Minute(lang, at.Add(-time.Second), location)
+			},
+			"rp":       func(units int64) string { return payment.Money{Units: units, Currency: "IDR"}.String() },
+			"rupiah":   wording.Rupiah,
 			"province": provinceName,
 			"asset":    func(name string) string { return versions[name] },
 			"newkey":   func() string { return newToken()[:22] },
