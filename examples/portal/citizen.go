@@ -273,11 +273,11 @@ func (c *call) registration() (program.Registration[Jobseeker], map[string]strin
 	}
 	place := c.form("province")
 	if !slices.ContainsFunc(provinces, func(p province) bool { return p.Code == place }) {
-		faults["province"] = "form.choose"
+		faults["province"] = "form.province.choose"
 	}
 	category := c.form("category")
 	if !slices.Contains(categories, category) {
-		faults["category"] = "form.choose"
+		faults["category"] = "form.category.choose"
 	}
 	if c.form("truth") == "" {
 		faults["truth"] = "form.truth"
@@ -473,7 +473,7 @@ func (p *portal) buy(c *call) error {
 	}
 	i := slices.IndexFunc(courses, func(x course) bool { return x.Code == c.form("course") })
 	if i < 0 {
-		return c.pageWith(http.StatusUnprocessableEntity, "courses", v, map[string]string{"course": "form.choose"})
+		return c.pageWith(http.StatusUnprocessableEntity, "courses", v, map[string]string{"course": "form.course.choose"})
 	}
 	err = c.engine.Fire(c.ctx(), c.by(), v.Application.Wave, c.me.Applicant, program.Report{Event: buy, Party: courses[i].Partner, Amount: payment.Rupiah(courses[i].Price).Units})
 	var bound *ledger.BoundError
@@ -500,7 +500,7 @@ func (p *portal) link(c *call) error {
 	}
 	faults := map[string]string{}
 	if !slices.Contains(institutions, c.form("institution")) {
-		faults["institution"] = "form.choose"
+		faults["institution"] = "form.institution.choose"
 	}
 	number := strings.ReplaceAll(c.form("number"), " ", "")
 	if len(number) < 8 || len(number) > 20 || strings.Trim(number, "0123456789") != "" {
