@@ -10,14 +10,15 @@ import (
 )
 
 // Benefit is one thing that a program promises to everybody it accepts, as
-// plain data. Make it with Balance, Instalments or PerSurvey.
+// plain data. Make it with Balance, Instalments, PerSurvey, PerTerm or PerHead.
 type Benefit struct {
 	// Name is short and permanent: letters a to z, digits and -.
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
 	// Amount is the whole balance, or one instalment. It is above zero.
 	Amount Money `json:"amount"`
-	// Count is the number of instalments or surveys, 1 to 1000. A balance has 1.
+	// Count is the number of instalments, surveys or terms, 1 to 1000, or the most heads. A
+	// balance has 1.
 	Count int `json:"count"`
 	// EachMonth says that instalments fall due a month apart. Otherwise all
 	// are due on the first day.
@@ -43,7 +44,7 @@ const (
 	BalanceKind Kind = "balance"
 	// InstalmentKind is cash, in one or more parts that one event unlocks.
 	InstalmentKind Kind = "instalments"
-	// SurveyKind is cash, a part for each survey that is filled in.
+	// SurveyKind is cash, a part for each survey that is filled in, or each term.
 	SurveyKind Kind = "survey"
 )
 
@@ -96,15 +97,18 @@ type Due struct {
 // Schedule returns the entitlements that an event on the day start unlocks. For
 // instalments these are all of them, the first due on start and, if monthly,
 // each next one a month later, on the month's last day if it is too short. For
-// surveys it is the one with the given number. The error is a *ScheduleError.
+// surveys and terms it is the one with the given number; for heads it is one for that
+// number of heads. The error is a *ScheduleError.
 func (b Benefit) Schedule(start calendar.Date, number int) ([]Due, error) {
 	switch {
 	case !start.Valid():
 		return nil, &ScheduleError{b.Name, "start is no date"}
-	case b.Count < 1 || b.Count > maxCount:
-		return nil, &ScheduleError{b.Name, "count is from 1 to 1000"}
+	case b.Count < 1 || b.Count > b.Kind.most():
+		return nil, &ScheduleError{b.Name, "count is from 1 to 1000, of heads to 1000000"}
 	case b.Kind == InstalmentKind:
 		return b.instalments(start)
+	case b.Kind == HeadKind:
+		return b.heads(start, number)
 	case b.Kind != SurveyKind:
 		return nil, &ScheduleError{b.Name, "only cash has a schedule"}
 	case number < 1 || number > b.Count:
@@ -268,10 +272,10 @@ func (b Benefit) faults() []error {
 		}
 	}
 	check(shortName(b.Name), "Name", "is letters a to z, digits and -")
-	check(b.Kind == BalanceKind || b.Kind == InstalmentKind || b.Kind == SurveyKind, "Kind", "is balance, instalments or survey")
+	check(b.Kind == BalanceKind || b.Kind == InstalmentKind || b.Kind == SurveyKind || b.Kind == HeadKind, "Kind", "is balance, instalments, survey or per-head")
 	check(b.Amount.Units > 0, "Amount", "is above zero")
 	check(b.Amount.Validate() == nil, "Amount.Currency", "is an ISO 4217 code")
-	check(b.Count >= 1 && b.Count <= maxCount, "Count", "is from 1 to 1000")
+	check(b.Count >= 1 && b.Count <= b.Kind.most(), "Count", "is from 1 to 1000, of heads to 1000000")
 	check(b.Kind != BalanceKind || b.Count == 1, "Count", "of a balance is 1")
 	check(!b.EachMonth || b.Kind == InstalmentKind, "EachMonth", "is for instalments")
 	check(b.LastDay == "" || b.Kind == BalanceKind, "LastDay", "is for a balance")

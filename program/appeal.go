@@ -96,12 +96,13 @@ func (e *AppealError) Error() string { return "program: appeal: " + e.Rule }
 // a *RefusedError of the lifecycle.
 func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant uuid.UUID, says string) (int64, error) {
 	cmd := command{by, "appeal.file", []any{wave, applicant, e.keys.Mark("appeal", says)}}
+	var number int64
+	if done, err := e.firstAnswer(ctx, cmd, &number); done || err != nil {
+		return number, err
+	}
 	before, err := e.Appeals(ctx, wave, applicant)
 	if err != nil {
 		return 0, err
-	}
-	if done, err := e.answered(ctx, cmd); done || err != nil {
-		return int64(len(before)), err
 	}
 	c, s, err := e.oneCase(ctx, by, wave, applicant)
 	if err != nil {
@@ -131,8 +132,9 @@ func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant
 	if err := s.appeal(c, rules.Filed, &appeal); err != nil {
 		return 0, err
 	}
-	_, err = s.single(cmd, applicant)
-	return appeal.Number, err
+	number = appeal.Number
+	err = s.answer(cmd, applicant, &number)
+	return number, err
 }
 
 // DecideAppeal upholds or dismisses an appeal; the reason has no personal value. Upheld, the

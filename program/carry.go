@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -62,7 +63,10 @@ func (e *Engine[T]) CarryOver(ctx context.Context, by By, from, to int64, pool s
 	}
 	answer := strconv.AppendInt(nil, seats, 10)
 	c := Change{Expect: []Expected{{Key: Key{TableWaves, []any{from}}, Version: source.version}}, Rows: []Row{row}, Postings: postings, Answer: answer}
-	_, err = e.carryOut(ctx, cmd, c, "wave.carried", map[string]any{"from": from, "to": to, "pool": pool, "seats": seats, "places": notes})
+	out, err := e.carryOut(ctx, cmd, c, "wave.carried", map[string]any{"from": from, "to": to, "pool": pool, "seats": seats, "places": notes})
+	if err == nil && out.Replayed { // another call was first
+		err = json.Unmarshal(out.Answer, &seats)
+	}
 	return seats, err
 }
 

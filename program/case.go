@@ -120,6 +120,8 @@ type Report struct {
 	// Account, if given, becomes the applicant's payout account. Without a
 	// holder it is in the applicant's own name.
 	Account *Payout
+	// Attached is written with the step: all of it, or neither.
+	Attached Attached
 }
 
 // Today is the civil date of an instant in the program's zone.

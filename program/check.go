@@ -148,7 +148,8 @@ func (s *steps[T]) check(c *Case[T], check *Check, d *decider[T]) error {
 	if err := s.keep(c, decision, number, record); err != nil {
 		return err
 	}
-	if s.engine.onRoll[editionState{c.Application.Edition, c.Application.State}] && !c.Application.Placed {
+	now := editionState{c.Application.Edition, c.Application.State}
+	if (s.engine.onRoll[now] || s.engine.waiting[now]) && !c.Application.Placed {
 		if err := s.engine.placeCase(c); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +25,7 @@ type Decided struct {
 	// has the number of its batch, below zero.
 	Stage  string
 	Number int64
+	At     time.Time
 	// Record is JSON: the policy and its digest, the legal date, the verdict, and the
 	// rules that failed or could not be decided. It has no personal value.
 	Record []byte
@@ -59,7 +62,7 @@ func decisionBound(wave int64, applicant uuid.UUID, stage string, number int64) 
 	return boundTo(applicant, fmt.Sprintf("decision/%d/%s/%d", wave, stage, number))
 }
 
-// Decisions reads the decisions that were kept about a case, by stage.
+// Decisions reads the decisions that were kept about a case, oldest first.
 func (e *Engine[T]) Decisions(ctx context.Context, wave int64, applicant uuid.UUID) ([]Decided, error) {
 	var all []Decided
 	scan := Scan{Table: TableDecisions, Equal: []any{wave, idValue(applicant)}, Limit: 100}
@@ -70,10 +73,11 @@ func (e *Engine[T]) Decisions(ctx context.Context, wave int64, applicant uuid.UU
 		}
 		for _, row := range rows.Rows {
 			v := row.Values
-			all = append(all, Decided{Wave: wave, Applicant: applicant, Stage: textOf(v[2]), Number: intOf(v[3]),
+			all = append(all, Decided{Wave: wave, Applicant: applicant, Stage: textOf(v[2]), Number: intOf(v[3]), At: moment(v[4]),
 				Record: bytesOf(v[5]), sealed: bytesOf(v[6]), Commitment: [32]byte(bytesOf(v[7]))})
 		}
 		if next == nil {
+			slices.SortStableFunc(all, func(a, b Decided) int { return a.At.Compare(b.At) })
 			return all, nil
 		}
 		scan.After = next

@@ -62,6 +62,7 @@ type editionState struct {
 // compileEditions makes a machine of every edition.
 func (e *Engine[T]) compileEditions(options lifecycle.CompileOptions) error {
 	e.editions, e.trail, e.onRoll = map[int]*edition[T]{}, trailCodecs{}, map[editionState]bool{}
+	e.waiting = map[editionState]bool{}
 	var all []error
 	for _, table := range e.program.tables() {
 		ed := &edition[T]{table: table}
@@ -80,6 +81,9 @@ func (e *Engine[T]) compileEditions(options lifecycle.CompileOptions) error {
 		e.trail[table.Version] = newTrailCodec(table)
 		for _, s := range table.States {
 			for row := range ed.machine.Rows(s.State) {
+				if row.Event == Admitted {
+					e.waiting[editionState{table.Version, s.State}] = true
+				}
 				if row.Event == Drawn {
 					e.onRoll[editionState{table.Version, s.State}] = true
 					e.rollIn = append(e.rollIn, s.State)

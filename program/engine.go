@@ -42,9 +42,11 @@ type Engine[T any] struct {
 	payTable     *lifecycle.Machine[payment.State, payment.Event, any]
 	policy       *eligibility.Compiled[Case[T]]
 	texts        *wording.Catalogue
+	own          *wording.Catalogue // of the library, with those of payments
 	trail        trailCodecs
 	rollIn       []State // states from which Drawn moves, in any edition
 	onRoll       map[editionState]bool
+	waiting      map[editionState]bool // from which Admitted moves
 
 	lastRoll lastRoll
 }
@@ -171,6 +173,7 @@ func (e *Engine[T]) compileFixed() error {
 	if err != nil {
 		return err
 	}
+	e.own = own
 	none := lifecycle.CompileOptions{Texts: own, Effects: []string{}, Holdings: []lifecycle.Holding{}}
 	paid := lifecycle.CompileOptions{Texts: own, Effects: []string{payment.EffectReserve, payment.EffectPost, payment.EffectVoid, payment.EffectRepay},
 		Holdings: []lifecycle.Holding{payment.Reservation}}
@@ -261,15 +264,16 @@ func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 }
 
 // carryOut applies the change of a command, with a journal entry.
-// It reports whether the command had been carried out before.
-func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) (replayed bool, err error) {
+// The outcome says whether the command had been carried out before, and has the
+// answer of the first time.
+func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind string, data any) (out Outcome, err error) {
 	mark, err := e.fingerprint(cmd)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	note, err := json.Marshal(data)
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	c.Key, c.Fingerprint, c.At = cmd.Key, mark, e.clock().UTC()
 	c.Entry = &Entry{At: c.At, Actor: cmd.Actor, Kind: kind, Data: note}
@@ -278,12 +282,12 @@ func (e *Engine[T]) carryOut(ctx context.Context, cmd command, c Change, kind st
 	for {
 		outcomes, err := e.store.Apply(ctx, []Change{c})
 		if err != nil {
-			return false, err
+			return Outcome{}, err
 		}
 		var stale *StaleError
 		if errors.As(outcomes[0].Refusal, &stale) && stale.Table == "commands" {
 			continue // the same command was first, and has its answer now
 		}
-		return outcomes[0].Replayed, outcomes[0].Refusal
+		return outcomes[0], outcomes[0].Refusal
 	}
 }

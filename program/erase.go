@@ -105,7 +105,11 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err := out.erase(ctx, a); err != nil {
 		return err
 	}
-	_, err = e.carryOut(ctx, cmd, Change{Home: applicant, Rows: sorted(out.rows)}, "erased", out.note())
+	change := Change{Home: applicant, Rows: sorted(out.rows), Postings: out.posts.posting()}
+	for i := range change.Postings {
+		change.Postings[i].ID = "erase/" + shortID(applicant)
+	}
+	_, err = e.carryOut(ctx, cmd, change, "erased", out.note())
 	return err
 }
 
@@ -143,7 +147,7 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				return chunk{}, err
 			}
 		}
-		c.rows, c.counts["erased"] = sorted(out.rows), int64(len(out.ids))
+		c.rows, c.posts, c.counts["erased"] = sorted(out.rows), out.posts.posting(), int64(len(out.ids))
 		if len(out.ids) > 0 {
 			c.kind, c.data = "erased", out.note()
 		}
@@ -239,8 +243,12 @@ type erasure[T any] struct {
 	indexes map[string]Row
 	leaving map[uuid.UUID]int // members of a household that are erased together
 
-	rows []Row
-	ids  []string
+	gone      map[string]bool     // marks of accounts that go
+	forgotten map[uuid.UUID]int64 // payees of an account who go
+
+	rows  []Row
+	posts postings
+	ids   []string
 }
 
 func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
@@ -252,6 +260,7 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 		return err
 	}
 	x.keys, x.indexes, x.leaving = map[uuid.UUID]Row{}, map[string]Row{}, map[uuid.UUID]int{}
+	x.gone, x.forgotten, x.posts = map[string]bool{}, map[uuid.UUID]int64{}, postings{}
 	var keys, digests []Key
 	for _, id := range ids {
 		a := x.people[id]
@@ -283,7 +292,11 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 	if a.State == Erased {
 		return &StateError{What: "applicant " + a.ID.String(), State: string(Erased), Event: string(erase)}
 	}
-	if err := x.mayErase(ctx, a); err != nil {
+	paid, err := x.mayErase(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := x.forgetAccounts(ctx, a, paid); err != nil {
 		return err
 	}
 	step, why := e.registration.Fire(a.State, erase, nil, Moment{At: x.at}, nil)
@@ -327,63 +340,63 @@ func (x *erasure[T]) lastOfHousehold(ctx context.Context, a *Applicant[T]) (bool
 	return len(rows.Rows) <= x.leaving[a.Household], err
 }
 
-// mayErase says what is in the way.
-func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) error {
+// mayErase says what is in the way, and returns what was paid.
+func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) (paid []paymentRow, err error) {
 	e, last := x.engine, a.Registered
 	for i := range x.cases[a.ID] {
 		c := &x.cases[a.ID][i]
 		if !e.stateOf(c).Final {
-			return &RetentionError{Applicant: a.ID, Why: "case-open"}
+			return nil, &RetentionError{Applicant: a.ID, Why: "case-open"}
 		}
 		if c.Entered.After(last) {
 			last = c.Entered
 		}
-		if err := x.nothingOpen(ctx, c); err != nil {
-			return err
+		some, err := x.nothingOpen(ctx, c)
+		if err != nil {
+			return nil, err
 		}
+		paid = append(paid, some...)
 	}
 	if len(x.cases[a.ID]) == 0 && e.program.Retention.Years == 0 {
-		return nil // who never joined may leave at once
+		return nil, nil // who never joined may leave at once
 	}
 	if e.program.Retention.Years == 0 {
-		return &RetentionError{Applicant: a.ID, Why: "retention"}
+		return nil, &RetentionError{Applicant: a.ID, Why: "retention"}
 	}
 	if until := last.In(e.zone).AddDate(e.program.Retention.Years, 0, 0).UTC(); x.at.Before(until) {
-		return &RetentionError{Applicant: a.ID, Until: until, Why: "retention"}
+		return nil, &RetentionError{Applicant: a.ID, Until: until, Why: "retention"}
 	}
-	return nil
+	return paid, nil
 }
 
-// nothingOpen looks for money on its way and undecided appeals.
-func (x *erasure[T]) nothingOpen(ctx context.Context, c *Application) error {
+// nothingOpen looks for money on its way and undecided appeals, and returns what was paid.
+func (x *erasure[T]) nothingOpen(ctx context.Context, c *Application) (paid []paymentRow, err error) {
 	e := x.engine
 	for _, b := range e.program.Benefits {
 		if b.Kind == payment.BalanceKind {
 			continue
 		}
 		for number := range b.Count {
-			equal := []any{b.Name, int64(number + 1), c.Wave, idValue(c.Applicant)}
-			rows, _, err := e.store.Page(ctx, Scan{Table: TablePayments, Index: 1, Equal: equal, Limit: 100})
+			some, err := e.generations(ctx, entitlementKey{b.Name, int64(number + 1), c.Wave, c.Applicant})
 			if err != nil {
-				return err
+				return nil, err
 			}
-			for _, row := range rows.Rows {
-				if p := paymentOf(row); p.state.Live() && p.state != payment.Settled {
-					return &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
+			for i := range some {
+				if some[i].state.Live() && some[i].state != payment.Settled {
+					return nil, &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
 				}
 			}
+			paid = append(paid, some...)
 		}
 	}
-	rows, _, err := e.store.Page(ctx, Scan{Table: TableAppeals, Equal: []any{c.Wave, idValue(c.Applicant)}, Limit: 100})
+	appeals, err := e.Appeals(ctx, c.Wave, c.Applicant)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, row := range rows.Rows {
-		if textOf(row.Values[3]) == string(AppealFiled) {
-			return &RetentionError{Applicant: c.Applicant, Why: "appeal-open"}
-		}
+	if slices.ContainsFunc(appeals, func(a Appeal) bool { return a.State == AppealFiled }) {
+		return nil, &RetentionError{Applicant: c.Applicant, Why: "appeal-open"}
 	}
-	return nil
+	return paid, nil
 }
 
 // keepBars leaves the marks that the program's bars demand.

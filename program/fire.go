@@ -42,7 +42,7 @@ func (e *RefusedError) Error() string {
 // reason if the lifecycle does not allow it, or one of package ledger if an
 // account would leave its bounds.
 func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.UUID, report Report) error {
-	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account)}}
+	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account), report.Attached}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func TestASeatComesFromADrawOnly(t *testing.T) {
 	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
 	require.NoError(t, err)
 	_, err = program.NewEngine(p, memstore.New(), keys, program.Surroundings{Clock: func() time.Time { return day(1) }, Random: rand.NewChaCha8([32]byte{3})}, nil)
-	require.ErrorContains(t, err, "takes a seat, which only a draw gives")
+	require.ErrorContains(t, err, "takes a seat, which only a draw or Admit gives")
 }
 
 // Sets of states change nothing: who is on the roll, and who has a seat, follows from
@@ -110,7 +110,7 @@ func TestASetHidesNoWayAroundTheDraw(t *testing.T) {
 		`"sneak" from "joined" leads onto the roll without a check`: func(b *program.Table) {
 			b.Moves = append(b.Moves, program.Moves{{On: "sneak", From: []program.State{"joined"}, To: "in_roll"}}...)
 		},
-		`"sneak" from "in_roll" takes a seat, which only a draw gives`: func(b *program.Table) {
+		`"sneak" from "in_roll" takes a seat, which only a draw or Admit gives`: func(b *program.Table) {
 			b.Moves = append(b.Moves, program.Moves{{On: "sneak", From: []program.State{"roll"}, To: "bought"}}...)
 		},
 	} {

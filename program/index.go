@@ -16,11 +16,10 @@ type indexed struct {
 	digest       [32]byte
 	former       string // empty if no rotation is under way
 	formerDigest [32]byte
-	mark         [32]byte // never changes: for fingerprints
 }
 
 func (e *Engine[T]) indexed(kind, value string) indexed {
-	x := indexed{kind: kind, name: e.keys.Name(), digest: e.keys.Index(kind, value), mark: e.keys.Mark(kind, value)}
+	x := indexed{kind: kind, name: e.keys.Name(), digest: e.keys.Index(kind, value)}
 	x.former, x.formerDigest = e.keys.Former(kind, value)
 	return x
 }
@@ -43,6 +42,7 @@ func (x *indexed) rows(owner [16]byte) []Row {
 	return rows
 }
 
+// indexRow writes a digest; under is empty for a mark, which never rotates.
 func indexRow(kind string, digest [32]byte, owner [16]byte, under string) Row {
 	return Row{Table: TableIndex, Values: []any{kind, append([]byte(nil), digest[:]...), idValue(owner), under}}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -185,4 +186,32 @@ func TestTheJournalNamesWhoWasRefused(t *testing.T) {
 	}
 	require.EqualValues(t, counts["refused.no-move"], len(named), "%v", counts)
 	require.Len(t, named, int(counts["done"]))
+}
+
+// Whoever is told to stop leaves the part to the others at once, and progress counts what
+// all of them did.
+func TestWhoStopsLeavesThePart(t *testing.T) {
+	store := memstore.New()
+	s := joinedStory(t, store)
+	ctx, cancel := context.WithCancel(t.Context())
+	stopping := &actingStore{Store: store, act: cancel}
+	_, err := s.another(t, 1, stopping).CheckAll(ctx, by, "screen", 1, "joined")
+	require.ErrorIs(t, err, context.Canceled)
+	h, err := s.engine(t).Health(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, h.Jobs[0].Taken)
+	var told []program.Progress
+	keys, err := program.NewLocalKeyring(secret(7), rand.NewChaCha8([32]byte{2}))
+	require.NoError(t, err)
+	e, err := program.NewEngine(testProgram(), store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: rand.NewChaCha8([32]byte{3})},
+		&program.Options{Chunk: 1, Lease: time.Hour, Progress: func(p program.Progress) { told = append(told, p) }})
+	require.NoError(t, err)
+	counts, err := e.CheckAll(t.Context(), by, "screen", 1, "joined")
+	require.NoError(t, err, "nobody waits an hour for who has stopped")
+	for i := 1; i < len(told); i++ {
+		require.GreaterOrEqual(t, told[i].Done, told[i-1].Done)
+	}
+	require.Greater(t, len(told), 10)
+	require.Equal(t, program.Progress{Job: "screen", Done: counts["done"], Finished: true}, told[len(told)-1])
+	require.Equal(t, h.Jobs[0].Done+1, told[0].Done)
 }

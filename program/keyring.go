@@ -9,8 +9,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -56,7 +58,7 @@ type Secrets struct {
 type LocalKeyring struct {
 	now    masterKey
 	former *masterKey
-	marks  []byte
+	marks  *digester
 	random io.Reader
 }
 
@@ -64,7 +66,7 @@ type LocalKeyring struct {
 type masterKey struct {
 	name  string
 	wrap  cipher.AEAD
-	index []byte
+	index *digester
 }
 
 // NewLocalKeyring returns a keyring with one secret for everything: a master key of 32
@@ -83,13 +85,14 @@ func (s Secrets) Keyring(random io.Reader) (*LocalKeyring, error) {
 		s.Marks = s.Master
 	}
 	k := &LocalKeyring{random: random}
-	var err, err2, err3 error
+	var err, err2 error
 	k.now, err = newMasterKey(s.Master)
 	if s.Former != nil {
 		k.former = new(masterKey)
 		*k.former, err2 = newMasterKey(s.Former)
 	}
-	k.marks, err3 = derive(s.Marks, "gelombang marks")
+	marks, err3 := derive(s.Marks, "gelombang marks")
+	k.marks = newDigester(marks)
 	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, err
 	}
@@ -110,7 +113,7 @@ func newMasterKey(master []byte) (masterKey, error) {
 		return masterKey{}, err
 	}
 	aead, err := newAEAD(wrap)
-	return masterKey{name: hex.EncodeToString(name[:4]), wrap: aead, index: index}, err
+	return masterKey{name: hex.EncodeToString(name[:4]), wrap: aead, index: newDigester(index)}, err
 }
 
 func derive(secret []byte, purpose string) ([]byte, error) {
@@ -138,25 +141,36 @@ func (k *LocalKeyring) Unwrap(applicant uuid.UUID, wrapped []byte) ([]byte, erro
 }
 
 // Index implements Keyring with HMAC-SHA256.
-func (k *LocalKeyring) Index(kind, value string) [32]byte { return digest(k.now.index, kind, value) }
+func (k *LocalKeyring) Index(kind, value string) [32]byte { return k.now.index.digest(kind, value) }
 
 // Former implements Keyring.
 func (k *LocalKeyring) Former(kind, value string) (string, [32]byte) {
 	if k.former == nil {
 		return "", [32]byte{}
 	}
-	return k.former.name, digest(k.former.index, kind, value)
+	return k.former.name, k.former.index.digest(kind, value)
 }
 
 // Mark implements Keyring with HMAC-SHA256.
-func (k *LocalKeyring) Mark(kind, value string) [32]byte { return digest(k.marks, kind, value) }
+func (k *LocalKeyring) Mark(kind, value string) [32]byte { return k.marks.digest(kind, value) }
 
-func digest(key []byte, kind, value string) [32]byte {
-	mac := hmac.New(sha256.New, key)
-	b := make([]byte, 0, 128)
-	b = append(strconv.AppendInt(b, int64(len(kind)), 10), ':')
+// digester computes HMAC-SHA256 under one key. What follows from the key alone is worked
+// out once and used again.
+type digester struct{ ready sync.Pool }
+
+func newDigester(key []byte) *digester {
+	return &digester{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (d *digester) digest(kind, value string) (sum [32]byte) {
+	mac := d.ready.Get().(hash.Hash)
+	defer d.ready.Put(mac)
+	mac.Reset()
+	var room [128]byte
+	b := append(strconv.AppendInt(room[:0], int64(len(kind)), 10), ':')
 	mac.Write(append(append(b, kind...), value...))
-	return [32]byte(mac.Sum(b[:0]))
+	mac.Sum(sum[:0])
+	return sum
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {

@@ -290,18 +290,15 @@ func (r *jobRun[T]) progress(done int64, finished bool) {
 }
 
 // take makes a part this process's own and works on it, to its end or until another
-// has it.
+// has it. Who is told to stop leaves the part to the others at once.
 func (r *jobRun[T]) take(ctx context.Context, p *part) error {
+	number := p.number
 	if p.owner != r.engine.workers.name {
-		p.owner = r.engine.workers.name
-		row, err := p.row(r.job.name)
-		if err != nil {
+		if err := r.own(ctx, *p, r.engine.workers.name); err != nil {
 			return err
 		}
-		if err := r.write(ctx, Change{Expect: []Expected{r.expectHead()}, Rows: []Row{row}}); err != nil {
-			return err
-		}
-		if taken, err := r.again(ctx, p); !taken || err != nil {
+		var err error
+		if p, err = r.again(ctx, number); p == nil || err != nil {
 			return err
 		}
 	}
@@ -310,10 +307,13 @@ func (r *jobRun[T]) take(ctx context.Context, p *part) error {
 	for attempts := 0; ; attempts++ {
 		next.after, next.until, next.first = p.cursor, p.until, true
 		refusal, err := r.chunks(ctx, p, next)
+		if ctx.Err() != nil && p.state == jobRunning {
+			return errors.Join(err, r.own(context.WithoutCancel(ctx), *p, ""))
+		}
 		if err != nil || p.state == jobDone {
 			return err
 		}
-		if mine, err := r.again(ctx, p); !mine || err != nil {
+		if p, err = r.again(ctx, number); p == nil || err != nil {
 			return err
 		}
 		if p.version > seen { // the part got on
@@ -326,21 +326,33 @@ func (r *jobRun[T]) take(ctx context.Context, p *part) error {
 	}
 }
 
-// again reads the job again, and reports whether the part is still to be worked on by
-// this process.
-func (r *jobRun[T]) again(ctx context.Context, p *part) (bool, error) {
-	number := p.number
+// own writes who has a part, if nobody has written it since.
+func (r *jobRun[T]) own(ctx context.Context, p part, owner string) error {
+	p.owner = owner
+	row, err := p.row(r.job.name)
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, Change{Expect: []Expected{r.expectHead()}, Rows: []Row{row}})
+}
+
+// again reads the job again, and returns the part, or nil if it is no longer this
+// process's to work on.
+func (r *jobRun[T]) again(ctx context.Context, number int64) (*part, error) {
 	j, err := r.engine.loadJob(ctx, r.job.name)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	r.job = j
 	i := slices.IndexFunc(j.parts, func(q part) bool { return q.number == number })
 	if i < 0 {
-		return false, nil
+		return nil, nil
 	}
-	*p = j.parts[i]
-	return j.head.state == jobRunning && p.state == jobRunning && p.owner == r.engine.workers.name, nil
+	p := &r.job.parts[i]
+	if j.head.state != jobRunning || p.state != jobRunning || p.owner != r.engine.workers.name {
+		return nil, nil
+	}
+	return p, nil
 }
 
 type prepared struct {

@@ -256,13 +256,16 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 		return nil
 	}
 	if check := state.Check; check != nil {
-		verdict := p.decider.decide(c, check.At).Verdict
-		if verdict == eligibility.Ineligible {
+		decision := p.decider.decide(c, check.At)
+		if decision.Verdict == eligibility.Ineligible {
 			return p.check(c, check, &p.decider)
 		}
-		if verdict != eligibility.Eligible {
+		if decision.Verdict != eligibility.Eligible {
 			p.counts["withheld"]++
 			return nil
+		}
+		if err := p.keep(c, decision, -p.batch.Number, decisionRecord(decision)); err != nil {
+			return err
 		}
 	}
 	return p.add(row, c, before.generation+1)

@@ -56,6 +56,9 @@ const (
 	EffectEntitle = "entitle"
 	// EffectSpend takes the report's amount out of a balance.
 	EffectSpend = "spend"
+	// EffectRefund takes the report's amount back from the report's party: into the
+	// balance, or into the budget if a step has let the balance lapse before.
+	EffectRefund = "refund"
 	// EffectLapse gives what is left of a balance back to the budget.
 	EffectLapse = "lapse"
 	// EffectConfirmSeat turns the held seat into a granted one.
@@ -68,7 +71,7 @@ const (
 )
 
 func ownEffects() []string {
-	return []string{EffectEntitle, EffectSpend, EffectLapse, EffectConfirmSeat, EffectBar, EffectNotify}
+	return []string{EffectEntitle, EffectSpend, EffectRefund, EffectLapse, EffectConfirmSeat, EffectBar, EffectNotify}
 }
 
 // Program is the definition of a program: data, checked as a whole by
@@ -90,6 +93,9 @@ type Program[T any] struct {
 	Limits []Limit
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
+	// Heads says for each benefit per head (payment.PerHead), by its name, for how many
+	// heads a case gets it: the workers of a firm. It is a pure function of the case.
+	Heads map[string]func(*Case[T]) int64
 	// Caps limit what is paid to a person, and in a day.
 	Caps PaymentCaps
 	// Payees are the rules for accounts that replace others.
@@ -182,8 +188,8 @@ func (p *Program[T]) faults() Faults {
 	if p.Facts == nil {
 		add("Facts", "is missing: NewFacts makes one")
 	}
-	if p.Place == nil && p.draws() {
-		add("Place", "is missing, and the lifecycle has a draw")
+	if p.Place == nil && (p.draws() || p.admits()) {
+		add("Place", "is missing, and the lifecycle gives seats")
 	}
 	names := map[string]bool{}
 	for _, l := range p.Limits {
@@ -206,6 +212,7 @@ func (p *Program[T]) faults() Faults {
 	if _, err := calendar.Zone(p.Zone); err != nil {
 		add("Zone", "is not a known zone")
 	}
+	p.headFaults(add)
 	p.Caps.faults(add)
 	p.Retention.faults(p.Limits, add)
 	p.Appeals.faults(&p.Lifecycle, add)
@@ -268,7 +275,7 @@ func (p *Program[T]) inCurrency(amount payment.Money) error {
 	return nil
 }
 
-// seatFaults: a seat comes from a draw, and the roll from a check.
+// seatFaults: a seat comes from a draw or Admit, and the roll from a check.
 func (p *Program[T]) seatFaults(t Table) Faults {
 	var f Faults
 	add := func(rule string, args ...any) { f = append(f, &FieldError{"Lifecycle", fmt.Sprintf(rule, args...)}) }
@@ -281,6 +288,9 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 		if m.On == Promoted && (!holds(m.To) || slices.ContainsFunc(t.Sources(m), holds)) {
 			add("whoever is promoted must come from a state without a seat into one that holds it, not %q", string(m.To))
 		}
+	}
+	for _, rule := range admitFaults(t) {
+		add("%s", rule)
 	}
 	inRoll := map[State]bool{}
 	for _, m := range t.Moves {
@@ -295,12 +305,12 @@ func (p *Program[T]) seatFaults(t Table) Faults {
 		}
 	}
 	if holds(t.Start) {
-		add("the first state holds a seat, which only a draw gives")
+		add("the first state holds a seat, which only a draw or Admit gives")
 	}
 	for _, m := range t.Moves {
 		for _, from := range t.Sources(m) {
-			if m.On != Drawn && m.On != Promoted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
-				add("%q from %q takes a seat, which only a draw gives", string(m.On), string(from))
+			if m.On != Drawn && m.On != Promoted && m.On != Admitted && m.On != p.Appeals.Upheld && holds(m.To) && !holds(from) {
+				add("%q from %q takes a seat, which only a draw or Admit gives", string(m.On), string(from))
 			}
 			check := states[from].Check
 			if inRoll[m.To] && !inRoll[from] && (check == nil || check.Eligible != m.On) {
@@ -320,8 +330,8 @@ func (p *Program[T]) effectFaults(t Table) Faults {
 			switch {
 			case e.Name == EffectEntitle && !known:
 				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("entitles to %q, which is no benefit", e.Arg)})
-			case (e.Name == EffectSpend || e.Name == EffectLapse) && !isBalance:
-				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("spends or lapses %q, which is no balance", e.Arg)})
+			case (e.Name == EffectSpend || e.Name == EffectRefund || e.Name == EffectLapse) && !isBalance:
+				f = append(f, &FieldError{"Lifecycle", fmt.Sprintf("spends, refunds or lapses %q, which is no balance", e.Arg)})
 			}
 		}
 	}

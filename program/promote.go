@@ -89,7 +89,8 @@ func (e *Engine[T]) Promote(ctx context.Context, by By, wave int64, order Promot
 	if len(promoted) == 0 {
 		return nil, nil
 	}
-	return promoted, s.answer(cmd, promoted)
+	err = s.answer(cmd, uuid.Nil, &promoted)
+	return promoted, err
 }
 
 // vacancy is the seat in the plan and in the ledger.
@@ -161,20 +162,10 @@ func (e *Engine[T]) whoWaits(ctx context.Context, w *Wave, d *drawn) (map[int]*C
 // promote gives a seat to a case, if it fits: it is under every limit and the
 // plan's cap with all that counts today, and the lifecycle lets it.
 func (s *steps[T]) promote(c *Case[T], at quota.Place, taken map[ledger.Account]int64) (given bool, err error) {
-	e, a := s.engine, &c.Application
+	e := s.engine
 	cases := []*Case[T]{c}
-	if err := e.countAwards(s.ctx, cases); err != nil {
+	if err := e.countAwards(s.ctx, cases); err != nil || s.full(c, taken) {
 		return false, err
-	}
-	for _, l := range e.program.Limits {
-		account, counts := l.account(a)
-		limit := l.Max
-		if householdCap := int64(c.Wave.body.Plan.HouseholdCap); l.Per == PerHousehold && householdCap > 0 {
-			limit = min(limit, householdCap)
-		}
-		if counts && c.awards[l.Name]+taken[account] >= limit {
-			return false, nil
-		}
 	}
 	if err := e.openPeople(s.ctx, cases); err != nil {
 		return false, err
@@ -182,35 +173,7 @@ func (s *steps[T]) promote(c *Case[T], at quota.Place, taken map[ledger.Account]
 	if err := e.readBalances(s.ctx, cases); err != nil {
 		return false, err
 	}
-	a.Seat, a.SeatState = seatName(at), "held"
-	why, err := s.fire(c, Report{Event: Promoted}, nil)
-	if err != nil || len(why) > 0 {
-		return false, err
-	}
-	for _, l := range e.program.Limits {
-		if account, counts := l.account(a); counts {
-			taken[account]++
-		}
-	}
-	return true, s.put(c)
-}
-
-// answer applies the gathered steps as one command, and keeps its answer.
-func (s *steps[T]) answer(cmd command, answer any) error {
-	data, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	c := Change{Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting(), Answer: data}
-	if len(c.Postings) > 0 {
-		id, err := s.engine.ids.next(s.at)
-		if err != nil {
-			return err
-		}
-		c.Postings[0].ID = "command/" + id.String()
-	}
-	_, err = s.engine.carryOut(s.ctx, cmd, c, "stepped", s.data())
-	return err
+	return s.give(c, at, Promoted, taken)
 }
 
 // firstAnswer reads the answer of a command that was carried out before.

@@ -72,7 +72,7 @@ func runWave(t testing.TB, s *story, e *program.Engine[details], wave int64, pla
 	opens := s.now
 	if wave == 1 {
 		require.NoError(t, e.Fund(ctx, program.By{Actor: "treasury", Key: "fund"}, payment.Rupiah(100_000)))
-		job(e.RegisterAll(ctx, by, "register", people{120}))
+		job(e.RegisterAll(ctx, by, "register", people{n: 120}))
 	}
 	if plan != nil {
 		require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: wave, Opens: opens, Closes: opens.AddDate(0, 0, 1), Plan: plan}))
@@ -317,7 +317,7 @@ func TestAPlanByScoreIsDrawnByScore(t *testing.T) {
 		require.NoError(t, err)
 		ctx, by := t.Context(), program.By{Actor: "planner"}
 		if key == quota.Lottery {
-			_, err = e.RegisterAll(ctx, by, "register", people{20})
+			_, err = e.RegisterAll(ctx, by, "register", people{n: 20})
 			require.NoError(t, err)
 			require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: 1, Opens: s.now, Closes: day(2), Plan: plan}))
 			require.NoError(t, e.OpenWave(ctx, by, 1))

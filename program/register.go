@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -27,6 +27,12 @@ type Registration[T any] struct {
 
 // Format keeps a registration out of every print.
 func (r Registration[T]) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "Registration(****)") }
+
+// LogValue keeps a registration out of every log.
+func (r Registration[T]) LogValue() slog.Value { return slog.StringValue("Registration(****)") }
+
+// MarshalJSON keeps a registration out of every document.
+func (r Registration[T]) MarshalJSON() ([]byte, error) { return []byte(`"Registration(****)"`), nil }
 
 // RegistrationError says why somebody cannot be registered.
 type RegistrationError struct {
@@ -54,25 +60,23 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 			return uuid.Nil, err
 		}
 		// Repeated under its key, the command is answered with the id that the
-		// first one gave.
-		cmd := command{by, "register", hex.EncodeToString(in.nationals[0].mark[:])}
-		done, err := e.answered(ctx, cmd)
-		if err != nil {
-			return uuid.Nil, err
-		}
-		if done && in.known(0) == uuid.Nil {
-			continue // carried out since the look
-		}
-		if done {
-			return in.known(0), nil
+		// first one gave, whatever became of the person since.
+		cmd := command{by, "register", e.keys.Mark(indexNational, r.Person.National.Reveal())}
+		var id uuid.UUID
+		if done, err := e.firstAnswer(ctx, cmd, &id); done || err != nil {
+			return id, err
 		}
 		id, err := in.add(0, r)
 		if err != nil {
 			return uuid.Nil, err
 		}
-		replayed, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows)}, "registered", registeredData{Applicants: in.ids})
+		answer, err := json.Marshal(id)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		out, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows), Answer: answer}, "registered", registeredData{Applicants: in.ids})
 		var stale *StaleError
-		if !replayed && !errors.As(err, &stale) {
+		if !out.Replayed && !errors.As(err, &stale) {
 			return id, err
 		}
 	}

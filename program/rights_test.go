@@ -148,6 +148,43 @@ func TestErasure(t *testing.T) {
 	}
 }
 
+// Accounts that people were paid to are forgotten with the last of their payees.
+func TestAccountsAreForgottenWithTheirPayees(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		s := newStory(memstore.New())
+		s.payees.PerAccount = 100
+		s.change = func(p *program.Program[details]) { p.Retention.Years = 1 }
+		s.sharedAccount = shared
+		require.NoError(t, s.run(t))
+		marks := func() (accounts, pairs int) {
+			for _, row := range tableRows(t, s.store, program.TableIndex) {
+				switch row.Values[0] {
+				case "account":
+					accounts++
+				case "payee":
+					pairs++
+				}
+			}
+			return accounts, pairs
+		}
+		accounts, pairs := marks()
+		require.Positive(t, pairs)
+		if shared {
+			require.Equal(t, 1, accounts)
+		} else {
+			require.Equal(t, pairs, accounts)
+		}
+		s.now = s.now.AddDate(2, 0, 0)
+		s.chunk = 2 // several go together, and the last of them alone
+		counts, err := s.engine(t).EraseAll(t.Context(), by, "erase")
+		require.NoError(t, err)
+		require.Positive(t, counts["erased"])
+		accounts, pairs = marks()
+		require.Zero(t, accounts+pairs)
+		s.verify(t)
+	}
+}
+
 // A household's digest goes with its last member.
 func TestAHouseholdIsForgottenWithItsLastMember(t *testing.T) {
 	s := newStory(memstore.New())
@@ -393,7 +430,7 @@ func appealStory(t *testing.T, seats int64, next bool) (*story, *program.Engine[
 	require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan(), AppealSeats: seats, AppealsNext: next}))
 	require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: 2, Opens: day(20), Closes: day(25), Plan: testPlan(), AppealSeats: 1}))
 	require.NoError(t, e.OpenWave(ctx, program.By{Actor: "planner", Key: "open"}, 1))
-	_, err := e.RegisterAll(ctx, by, "register", people{60})
+	_, err := e.RegisterAll(ctx, by, "register", people{n: 60})
 	require.NoError(t, err)
 	s.now = day(3)
 	_, err = e.JoinAll(ctx, by, "join", 1, nil)

@@ -3,6 +3,7 @@ package program
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,14 +28,16 @@ type steps[T any] struct {
 	actor  string
 	behalf string // who delegated the power to the actor
 
-	rows   []Row
-	posts  postings
-	groups []stepGroup
-	index  map[stepKind]int
-	notes  map[string][]string
-	refuse map[string][]string
-	counts Counts
-	why    []Reason
+	rows      []Row
+	posts     postings
+	groups    []stepGroup
+	index     map[stepKind]int
+	notes     map[string][]string
+	records   []RecordNote
+	unchanged []Expected
+	refuse    map[string][]string
+	counts    Counts
+	why       []Reason
 }
 
 // stepKind and stepGroup are how the journal writes steps: cases that made the
@@ -63,6 +66,8 @@ type stepData struct {
 	Notices map[string][]string `json:"notices,omitempty"`
 	// Notes are those of the agency's own effects.
 	Notes map[string][]string `json:"notes,omitempty"`
+	// Records are those that were written with the steps.
+	Records []RecordNote `json:"records,omitempty"`
 	// Refused lists by reason the cases of a job that stayed as they were.
 	Refused map[string][]string `json:"refused,omitempty"`
 }
@@ -117,7 +122,7 @@ func (s *steps[T]) fire(c *Case[T], report Report, fired *lifecycle.Running) ([]
 			return nil, err
 		}
 	}
-	return nil, nil
+	return nil, s.attach(&c.Report.Attached)
 }
 
 // moment is when a report about a case is decided: now, or, if it comes after the
@@ -167,9 +172,9 @@ func (s *steps[T]) put(c *Case[T]) error {
 	return err
 }
 
-// expect is what the steps were decided on: the wave.
+// expect is what the steps were decided on: the wave, and records that came with reports.
 func (s *steps[T]) expect() []Expected {
-	return []Expected{{Key: Key{TableWaves, []any{s.wave.Number}}, Version: s.wave.version}}
+	return append([]Expected{{Key: Key{TableWaves, []any{s.wave.Number}}, Version: s.wave.version}}, s.unchanged...)
 }
 
 // place splits a seat's name into its place in the ledger. A seat of another wave than
@@ -264,6 +269,8 @@ func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
 		if c.balances != nil {
 			c.balances[effect.Arg] -= c.Report.Amount
 		}
+	case EffectRefund:
+		return s.refund(c, effect.Arg)
 	case EffectLapse:
 		if c.balances == nil {
 			if err := s.engine.readBalances(s.ctx, []*Case[T]{c}); err != nil {
@@ -303,12 +310,7 @@ type Writer struct {
 // Post moves an amount between two accounts of the agency's own, whose names
 // begin with "own/". Neither may go below zero unless it is free.
 func (w *Writer) Post(from, to ledger.Account, amount int64, fromBounds ledger.Bounds) error {
-	if !strings.HasPrefix(string(from), "own/") || !strings.HasPrefix(string(to), "own/") || amount <= 0 {
-		return &FieldError{"Post", "moves an amount above zero between accounts that begin with own/"}
-	}
-	w.posts.add(from, -amount, fromBounds)
-	w.posts.add(to, amount, ledger.Free())
-	return nil
+	return w.posts.own(Post{from, to, amount, fromBounds})
 }
 
 // Note lists the case under a name in the journal entry. Whoever follows the
@@ -348,7 +350,7 @@ func (s *steps[T]) entitle(c *Case[T], name string) error {
 		}
 		return nil
 	}
-	due, err := b.Schedule(c.Today(s.at), c.Report.Number)
+	due, err := b.Schedule(c.Today(s.at), s.engine.program.number(b, c))
 	if err != nil {
 		return err
 	}
@@ -375,7 +377,7 @@ func (s *steps[T]) chunk(next Cursor, last bool, done int) chunk {
 }
 
 func (s *steps[T]) data() stepData {
-	d := stepData{Steps: s.groups, Refused: s.refuse}
+	d := stepData{Steps: s.groups, Records: s.records, Refused: s.refuse}
 	for key, ids := range s.notes {
 		target := &d.Notes
 		name, isNotice := strings.CutPrefix(key, "notice.")
@@ -441,11 +443,30 @@ func (p postings) posting() []ledger.Posting {
 
 // single applies the gathered steps as one command's change.
 func (s *steps[T]) single(cmd command, home uuid.UUID) (replayed bool, err error) {
-	c := Change{Home: home, Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting()}
+	out, err := s.carryOutAll(cmd, home, nil)
+	return out.Replayed, err
+}
+
+// answer is single for a command with an answer, which is kept. If the command was
+// carried out meanwhile, answer becomes that of the first time.
+func (s *steps[T]) answer(cmd command, home uuid.UUID, answer any) error {
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	out, err := s.carryOutAll(cmd, home, data)
+	if err != nil || !out.Replayed {
+		return err
+	}
+	return json.Unmarshal(out.Answer, answer)
+}
+
+func (s *steps[T]) carryOutAll(cmd command, home uuid.UUID, answer []byte) (Outcome, error) {
+	c := Change{Home: home, Expect: s.expect(), Rows: sorted(s.rows), Postings: s.posts.posting(), Answer: answer}
 	if len(c.Postings) > 0 {
 		id, err := s.engine.ids.next(s.at)
 		if err != nil {
-			return false, err
+			return Outcome{}, err
 		}
 		c.Postings[0].ID = "command/" + id.String()
 	}

@@ -91,12 +91,19 @@ func testProgram() *program.Program[details] {
 
 // people are 40 made persons: every fifth is a minor, every seventh an
 // official, every eleventh unknown, every third shares a family.
-type people struct{ n int }
+type people struct {
+	n      int
+	shared bool // one account for all
+}
 
 func (p people) Next(_ context.Context, done int64, limit int) ([]program.Registration[details], error) {
 	var some []program.Registration[details]
 	for i := int(done); i < p.n && len(some) < limit; i++ {
-		some = append(some, madePerson(i))
+		r := madePerson(i)
+		if p.shared {
+			r.Person.Payout.Account = identity.NewSecret("shared")
+		}
+		some = append(some, r)
 	}
 	return some, nil
 }
@@ -148,6 +155,9 @@ type story struct {
 	caps   program.PaymentCaps
 	fund   payment.Money
 	change func(*program.Program[details]) // nil for the program as it is
+	ears   program.Observer
+
+	sharedAccount bool // everybody is paid to one account
 }
 
 func newStory(store program.Store) *story {
@@ -170,7 +180,7 @@ func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.En
 	t.Helper()
 	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
 	require.NoError(t, err)
-	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond})
+	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond, Observer: s.ears})
 }
 
 func (s *story) run(t testing.TB) error {
@@ -185,7 +195,9 @@ func (s *story) run(t testing.TB) error {
 			return e.PlanWave(ctx, by("planner", "plan"), program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan()})
 		}},
 		{1, func() error { return e.Fund(ctx, by("treasury", "fund"), s.fund) }},
-		{1, func() error { return job(e.RegisterAll(ctx, by("registrar", ""), "register", people{60})) }},
+		{1, func() error {
+			return job(e.RegisterAll(ctx, by("registrar", ""), "register", people{60, s.sharedAccount}))
+		}},
 		{2, func() error { return e.OpenWave(ctx, by("planner", "open"), 1) }},
 		{3, func() error {
 			return job(e.JoinAll(ctx, by("registrar", ""), "join", 1, func(a *program.Applicant[details]) bool { return a.Details.Joins }))

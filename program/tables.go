@@ -27,6 +27,7 @@ const (
 	TableBankAccounts
 	TableSuspense
 	TableProviderReferences
+	TableRecords
 )
 
 // Kind is the type of a column: Int is int64, Text is string, Bytes is []byte.
@@ -184,5 +185,10 @@ func Tables() []TableSpec {
 		{ID: TableProviderReferences, Name: "provider_references", Key: 2, Columns: []Column{
 			{Name: "channel", Kind: Text}, {Name: "theirs", Kind: Text}, {Name: "batch", Kind: Int}, {Name: "item", Kind: Int},
 		}},
+		// What is kept beside the cases (Record).
+		{ID: TableRecords, Name: "records", Key: 2, Columns: []Column{
+			{Name: "kind", Kind: Text}, {Name: "name", Kind: Text}, {Name: "applicant", Kind: Bytes, Null: true},
+			{Name: "part_of", Kind: Text, Null: true}, {Name: "body", Kind: Bytes},
+		}, Scans: [][]string{{"applicant"}, {"part_of"}}},
 	}
 }

@@ -126,6 +126,8 @@ func (s *steps[T]) refusal(c *Case[T], report Report) []Reason {
 // the policy's.
 func (s *steps[T]) reserved(a *Application, event Event) []Reason {
 	switch {
+	case event == Admitted:
+		return []Reason{{Code: CodeAdmitOnly}}
 	case event.engineOnly():
 		return []Reason{{Code: CodeDrawOnly}}
 	case s.engine.program.Appeals.events(event):

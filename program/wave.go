@@ -160,6 +160,9 @@ func (e *Engine[T]) planFits(p *quota.Plan) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	if err := e.program.planAdmits(p); err != nil {
+		return err
+	}
 	for _, name := range p.Limits {
 		i := slices.IndexFunc(e.program.Limits, func(l Limit) bool { return l.Name == name })
 		if i < 0 {

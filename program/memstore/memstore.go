@@ -76,6 +76,13 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 			return nil, err
 		}
 	}
+	for _, c := range changes {
+		for _, row := range c.Rows {
+			if spec := &s.tables[row.Table].spec; !row.Gone && len(row.Values) != len(spec.Columns) {
+				return nil, fmt.Errorf("memstore: a row of %s has %d values, the table has %d columns", spec.Name, len(row.Values), len(spec.Columns))
+			}
+		}
+	}
 	outcomes := make([]program.Outcome, len(changes))
 	for i, c := range changes {
 		now := c.At

@@ -41,6 +41,7 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"a stale version is refused", "two writers who read the same row cannot both win", (*suite).staleVersion},
 		{"an expected row must have its version", "a change is decided on rows that it does not write", (*suite).expected},
 		{"a row that goes is gone", "what must be forgotten is deleted, once, by whoever read it last", (*suite).gone},
+		{"a row has every column", "what is written short would be read wrong", (*suite).shortRow},
 		{"a change is whole or not at all", "a refused change leaves nothing behind", (*suite).whole},
 		{"a refused change leaves the others", "changes in one Apply are independent", (*suite).others},
 		{"the first answer is replayed", "a repeated command is carried out once", (*suite).replay},
@@ -269,6 +270,17 @@ func (s *suite) gone() {
 	}
 	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{leave("a", 0, 1)}})[0])
 	s.done(program.Change{Rows: []program.Row{job("a", 0, 0)}}) // it can come again
+}
+
+func (s *suite) shortRow() {
+	short := applicant(1, 0)
+	short.Values = short.Values[:3]
+	if _, err := s.store.Apply(s.ctx, []program.Change{{At: s.now, Rows: []program.Row{short}}}); err == nil {
+		s.Errorf("a row with too few values was written")
+	}
+	if len(s.load(applicantKey(1))) != 0 {
+		s.Errorf("a row with too few values can be read")
+	}
 }
 
 func (s *suite) whole() {

@@ -93,47 +93,122 @@ func StartPostgreSQL(dir string) (url, missing string, stop func() error, err er
 	if url := os.Getenv("TEST_DATABASE_URL"); url != "" {
 		return url, "", nothing, nil
 	}
+	s, missing, err := NewServer(dir)
+	if s == nil {
+		return "", missing, nothing, err
+	}
+	if err := s.Start(); err != nil {
+		return "", "", nothing, err
+	}
+	return s.URL, "", s.Stop, nil
+}
+
+// Server is a PostgreSQL server of a test's own.
+type Server struct {
+	// URL is its address.
+	URL string
+
+	dir, program, data string
+	port               int
+	as                 *syscall.SysProcAttr
+	run                *exec.Cmd
+	ended              chan error // of run
+	log                *os.File
+}
+
+// NewServer makes a database in a folder, for a server that is not started yet. If the
+// machine has no PostgreSQL it returns nil and the reason.
+func NewServer(dir string) (s *Server, missing string, err error) {
 	initdb, server := find("initdb"), find("postgres")
 	if initdb == "" || server == "" {
-		return "", "PostgreSQL is not on this machine (postgres and initdb), and TEST_DATABASE_URL is not set", nothing, nil
+		return nil, "PostgreSQL is not on this machine (postgres and initdb), and TEST_DATABASE_URL is not set", nil
 	}
 	as, err := unprivileged(dir)
 	if err != nil {
-		return "", "", nothing, err
+		return nil, "", err
 	}
 	data := filepath.Join(dir, "data")
 	init := exec.Command(initdb, "-D", data, "-U", "gelombang", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 	init.SysProcAttr, init.Dir = as, dir
 	if out, err := init.CombinedOutput(); err != nil {
-		return "", "", nothing, fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, "", fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", "", nothing, err
+		return nil, "", err
 	}
-	run := exec.Command(server, "-D", data, "-c", "listen_addresses=127.0.0.1", "-p", strconv.Itoa(port),
-		"-c", "unix_socket_directories=", "-c", "max_connections=120", "-c", "shared_buffers=128MB")
-	run.SysProcAttr, run.Dir = as, dir
-	log, err := os.Create(filepath.Join(dir, "server.log"))
-	if err != nil {
-		return "", "", nothing, err
+	return &Server{URL: fmt.Sprintf("postgres://gelombang@127.0.0.1:%d/postgres?sslmode=disable", port),
+		dir: dir, program: server, data: data, port: port, as: as}, "", nil
+}
+
+// Start starts the server, and returns when it answers.
+func (s *Server) Start() error {
+	if err := s.launch(); err != nil {
+		return err
 	}
-	run.Stdout, run.Stderr = log, log
-	if err := run.Start(); err != nil {
-		return "", "", nothing, err
+	if err := waitFor(s.URL); err != nil {
+		return fmt.Errorf("the server does not answer: %w: %w", err, s.Stop())
 	}
-	stop = func() error {
-		if err := run.Process.Signal(syscall.SIGINT); err != nil { // fast shutdown
+	return nil
+}
+
+func (s *Server) launch() (err error) {
+	if s.log == nil {
+		if s.log, err = os.Create(filepath.Join(s.dir, "server.log")); err != nil {
 			return err
 		}
-		err := run.Wait()
-		return joinClose(err, log)
 	}
-	url = fmt.Sprintf("postgres://gelombang@127.0.0.1:%d/postgres?sslmode=disable", port)
-	if err := waitFor(url); err != nil {
-		return "", "", nothing, fmt.Errorf("the server does not answer: %w: %w", err, stop())
+	s.run = exec.Command(s.program, "-D", s.data, "-c", "listen_addresses=127.0.0.1", "-p", strconv.Itoa(s.port),
+		"-c", "unix_socket_directories=", "-c", "max_connections=120", "-c", "shared_buffers=128MB")
+	s.run.SysProcAttr, s.run.Dir = s.as, s.dir
+	s.run.Stdout, s.run.Stderr = s.log, s.log
+	if err := s.run.Start(); err != nil {
+		return err
 	}
-	return url, "", stop, nil
+	run, ended := s.run, make(chan error, 1)
+	s.ended = ended
+	go func() { ended <- run.Wait() }()
+	return nil
+}
+
+// Stop lets the server shut down.
+func (s *Server) Stop() error {
+	if err := s.run.Process.Signal(syscall.SIGINT); err != nil { // fast shutdown
+		return err
+	}
+	return joinClose(<-s.ended, s.log)
+}
+
+// Kill kills the server's first process with SIGKILL, whatever it is doing. Its others
+// notice, and end by themselves.
+func (s *Server) Kill() error {
+	if err := s.run.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.ended
+	return nil
+}
+
+// Restart starts a server that was killed, and returns when it answers. While processes of
+// the killed one are still there it refuses to start; so it is started until it does.
+func (s *Server) Restart(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := s.launch(); err != nil {
+			return err
+		}
+		alive, cancel := context.WithCancel(ctx)
+		answers := make(chan error, 1)
+		go func() { answers <- waitIn(alive, s.URL) }()
+		select {
+		case <-s.ended:
+			cancel()
+			<-answers
+		case err := <-answers:
+			cancel()
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 func joinClose(err error, f *os.File) error {
@@ -192,13 +267,17 @@ func freePort() (int, error) {
 
 // waitFor asks the server until it answers, for at most 30 seconds.
 func waitFor(url string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return waitIn(ctx, url)
+}
+
+func waitIn(ctx context.Context, url string) error {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

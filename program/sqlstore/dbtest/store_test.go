@@ -16,6 +16,20 @@ var server, noServer string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if order := os.Getenv("GELOMBANG_WORKER"); order != "" {
+		if err := runWorker(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
+	if child := os.Getenv("GELOMBANG_CHILD"); child != "" {
+		if err := runChild(child); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "gelombang-postgres-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -284,6 +284,19 @@ CREATE TABLE appeals (
 ) {keyed};
 CREATE INDEX appeals_due ON appeals (due, wave, applicant, number) WHERE due IS NOT NULL;
 
+-- What is kept beside the cases; no personal data.
+CREATE TABLE records (
+  kind      TEXT NOT NULL,
+  name      TEXT NOT NULL,
+  applicant {bytes},
+  part_of   TEXT,
+  body      {bytes} NOT NULL,
+  version   {int} NOT NULL CHECK (version > 0),
+  PRIMARY KEY (kind, name)
+) {keyed};
+CREATE INDEX records_applicant ON records (applicant, kind, name) WHERE applicant IS NOT NULL;
+CREATE INDEX records_part_of ON records (part_of, kind, name) WHERE part_of IS NOT NULL;
+
 CREATE TABLE commands (
   command     TEXT NOT NULL PRIMARY KEY,
   fingerprint {bytes} NOT NULL,
