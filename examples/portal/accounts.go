@@ -29,6 +29,7 @@ type accounts struct {
 	clock    func() time.Time
 	hashing  chan struct{} // at most so many password hashes at once
 	decoy    string        // the hash that is checked for a login that does not exist
+	whose    *sql.Stmt     // whose a session is: asked at every request
 }
 
 // schema is the same for both databases.
@@ -56,9 +57,8 @@ CREATE TABLE IF NOT EXISTS portal_settings (
 // openAccounts prepares the tables. The caller keeps db.
 func openAccounts(ctx context.Context, db *sql.DB, postgres bool, keys program.Keyring, clock func() time.Time) (*accounts, error) {
 	a := &accounts{db: db, postgres: postgres, keys: keys, clock: clock, hashing: make(chan struct{}, 2)}
-	if !postgres {
-		db.SetMaxOpenConns(8)
-	}
+	db.SetMaxOpenConns(8) // beside those of the program's store
+	db.SetMaxIdleConns(8) // opening one anew costs more than what it is asked
 	for _, statement := range strings.Split(schema, ";\n") {
 		if strings.TrimSpace(statement) == "" {
 			continue
@@ -68,6 +68,9 @@ func openAccounts(ctx context.Context, db *sql.DB, postgres bool, keys program.K
 		}
 	}
 	var err error
+	if a.whose, err = db.PrepareContext(ctx, a.q(`SELECT a.id, a.kind, a.roles, a.applicant, s.created, s.seen FROM portal_sessions s JOIN portal_accounts a ON a.id = s.account WHERE s.token = ?`)); err != nil {
+		return nil, err
+	}
 	a.decoy, err = hashPassword("a password that nobody has")
 	return a, err
 }
@@ -323,8 +326,7 @@ func (a *accounts) session(ctx context.Context, token string) (*account, error) 
 	var applicant sql.NullString
 	var created, seen int64
 	hash := tokenHash(token)
-	err := a.row(ctx, `SELECT a.id, a.kind, a.roles, a.applicant, s.created, s.seen FROM portal_sessions s JOIN portal_accounts a ON a.id = s.account WHERE s.token = ?`, hash).
-		Scan(&x.ID, &x.Kind, &roles, &applicant, &created, &seen)
+	err := a.whose.QueryRowContext(ctx, hash).Scan(&x.ID, &x.Kind, &roles, &applicant, &created, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

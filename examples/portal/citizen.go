@@ -136,7 +136,7 @@ type caseView struct {
 }
 
 // finding is one rule as somebody reads it.
-type finding struct{ Code, Outcome, Text, Basis string }
+type finding struct{ Code, Outcome, Text string }
 
 func (p *portal) home(c *call) error {
 	apps, err := p.applications(c.ctx(), c.me.Applicant)
@@ -273,11 +273,11 @@ func (c *call) registration() (program.Registration[Jobseeker], map[string]strin
 	}
 	place := c.form("province")
 	if !slices.ContainsFunc(provinces, func(p province) bool { return p.Code == place }) {
-		faults["province"] = "form.choose"
+		faults["province"] = "form.province.choose"
 	}
 	category := c.form("category")
 	if !slices.Contains(categories, category) {
-		faults["category"] = "form.choose"
+		faults["category"] = "form.category.choose"
 	}
 	if c.form("truth") == "" {
 		faults["truth"] = "form.truth"
@@ -301,7 +301,7 @@ func (c *call) findings(stage string, w program.Wave) ([]finding, eligibility.Ve
 	if err != nil {
 		return nil, 0, err
 	}
-	one := &program.Case[Jobseeker]{Applicant: person, Wave: w}
+	one := &program.Case[Jobseeker]{Applicant: person, Wave: w, Application: program.Application{Applicant: person.ID, Household: person.Household}}
 	d, err := c.engine.Explain(c.ctx(), one, stage, c.engine.Policy().LegalDate(c.time.now()))
 	if err != nil {
 		return nil, 0, err
@@ -312,8 +312,12 @@ func (c *call) findings(stage string, w program.Wave) ([]finding, eligibility.Ve
 func (c *call) told(d eligibility.Decision) []finding {
 	var all []finding
 	for _, f := range d.Findings() {
-		all = append(all, finding{Code: f.Rule(), Outcome: f.Outcome.String(), Text: c.engine.Policy().Reason(c.lang, f),
-			Basis: strings.TrimSpace(f.Basis().Instrument + " " + f.Basis().Article)})
+		basis := strings.TrimSpace(f.Basis().Instrument + " " + c.text("finding.article", "article", f.Basis().Article))
+		text := c.text(f.ReasonKey(), "basis", basis)
+		for _, m := range f.Missing {
+			text += " " + c.text("finding.missing", "fact", c.text("fact."+m.Fact), "source", c.text("source."+m.Source))
+		}
+		all = append(all, finding{Code: f.Rule(), Outcome: f.Outcome.String(), Text: text})
 	}
 	return all
 }
@@ -469,7 +473,7 @@ func (p *portal) buy(c *call) error {
 	}
 	i := slices.IndexFunc(courses, func(x course) bool { return x.Code == c.form("course") })
 	if i < 0 {
-		return c.pageWith(http.StatusUnprocessableEntity, "courses", v, map[string]string{"course": "form.choose"})
+		return c.pageWith(http.StatusUnprocessableEntity, "courses", v, map[string]string{"course": "form.course.choose"})
 	}
 	err = c.engine.Fire(c.ctx(), c.by(), v.Application.Wave, c.me.Applicant, program.Report{Event: buy, Party: courses[i].Partner, Amount: payment.Rupiah(courses[i].Price).Units})
 	var bound *ledger.BoundError
@@ -496,7 +500,7 @@ func (p *portal) link(c *call) error {
 	}
 	faults := map[string]string{}
 	if !slices.Contains(institutions, c.form("institution")) {
-		faults["institution"] = "form.choose"
+		faults["institution"] = "form.institution.choose"
 	}
 	number := strings.ReplaceAll(c.form("number"), " ", "")
 	if len(number) < 8 || len(number) > 20 || strings.Trim(number, "0123456789") != "" {

@@ -33,7 +33,6 @@ var reasons = map[string][]string{
 	"search":  {"citizen-here", "complaint", "audit"},
 	"appeal":  {"evidence-shown", "evidence-missing", "register-corrected", "rule-applies"},
 	"payment": {"due", "again", "checked", "bank-asks"},
-	"demo":    {"demonstration"},
 }
 
 var documentShape = regexp.MustCompile(`\A[A-Za-z0-9./-]{0,40}\z`)
@@ -631,7 +630,7 @@ func (p *portal) appealDesk(c *call) error {
 	}
 	verdict := c.form("verdict")
 	if verdict != "uphold" && verdict != "dismiss" {
-		return c.pageWith(http.StatusUnprocessableEntity, "appeal-desk", data, map[string]string{"verdict": "form.choose"})
+		return c.pageWith(http.StatusUnprocessableEntity, "appeal-desk", data, map[string]string{"verdict": "form.verdict.choose"})
 	}
 	if faults, err := c.because("appeal", "appeal."+verdict, fmt.Sprintf("wave %d", wave), "applicant", id); err != nil {
 		return err

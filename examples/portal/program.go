@@ -244,7 +244,7 @@ func provinceName(code string) string {
 func buildPlan(wave, seats int64) (*quota.Plan, error) {
 	shares := make([]quota.Share, len(provinces))
 	for i, p := range provinces {
-		shares[i] = quota.Share{Key: p.Code, Weight: p.Weight}
+		shares[i] = quota.Share{Key: p.Code, Weight: p.Weight, Min: 1}
 	}
 	got, err := quota.Apportion(seats, shares, &quota.ApportionOptions{Tie: quota.TieRule{ByKey: true}})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/wording"
@@ -93,7 +94,11 @@ func (p *portal) parse() error {
 				}
 				return wording.Minute(lang, at, location)
 			},
-			"rp":       func(n int64) string { return wording.Rupiah(n) },
+			"until": func(at time.Time) string { // the last minute in which it is not too late
+				return wording.Minute(lang, at.Add(-time.Second), location)
+			},
+			"rp":       func(units int64) string { return payment.Money{Units: units, Currency: "IDR"}.String() },
+			"rupiah":   wording.Rupiah,
 			"province": provinceName,
 			"asset":    func(name string) string { return versions[name] },
 			"newkey":   func() string { return newToken()[:22] },
@@ -140,9 +145,26 @@ type view struct {
 	Moved       bool
 	Now         time.Time
 	Data        any
-	// Faults are the faults of a form, by field; Values what was sent.
+	// Faults are the faults of a form, by field, and in the order of the page; Values what was sent.
 	Faults map[string]string
+	Order  []fieldKey
 	Values map[string]string
+}
+
+// fieldKey is a field with the key of a text.
+type fieldKey struct{ Field, Key string }
+
+// fields are in the order in which forms have them.
+var fields = []string{"login", "nik", "kk", "name", "birth", "province", "category", "truth", "institution", "number", "course", "says", "opens", "closes", "seats", "kept", "numbers", "verdict", "statement", "reason", "document", "password"}
+
+func inOrder(faults map[string]string) []fieldKey {
+	var all []fieldKey
+	for _, f := range fields {
+		if key := faults[f]; key != "" {
+			all = append(all, fieldKey{f, key})
+		}
+	}
+	return all
 }
 
 // page writes a page.
@@ -153,7 +175,7 @@ func (c *call) page(status int, name string, data any) error {
 // pageWith writes a page with the faults of its form.
 func (c *call) pageWith(status int, name string, data any, faults map[string]string) error {
 	v := view{Lang: c.lang, Other: "en", Me: c.me, Path: c.r.URL.Path, Page: name, Demo: c.config.demo, Moved: c.time.moved.Load() != 0,
-		Now: c.time.now(), Data: data, Faults: faults, Values: map[string]string{}}
+		Now: c.time.now(), Data: data, Faults: faults, Order: inOrder(faults), Values: map[string]string{}}
 	if c.lang == "en" {
 		v.Other = "id"
 	}
