@@ -94,7 +94,7 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err != nil {
 		return err
 	}
-	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves}
+	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
 	if err := out.read(ctx, []uuid.UUID{applicant}); err != nil {
 		return err
 	}
@@ -105,7 +105,11 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err := out.erase(ctx, a); err != nil {
 		return err
 	}
-	_, err = e.carryOut(ctx, cmd, Change{Home: applicant, Rows: sorted(out.rows)}, "erased", out.note())
+	change := Change{Home: applicant, Rows: sorted(append(out.rows, out.shares.rows...)), Postings: out.shares.posts.posting()}
+	if len(change.Postings) > 0 {
+		change.Postings[0].ID = "erase/" + shortID(applicant)
+	}
+	_, err = e.carryOut(ctx, cmd, change, "erased", out.note())
 	return err
 }
 
@@ -131,7 +135,7 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				ids = append(ids, idOf(row.Values[0]))
 			}
 		}
-		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves}
+		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
 		if err := out.read(ctx, ids); err != nil {
 			return chunk{}, err
 		}
@@ -143,7 +147,8 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				return chunk{}, err
 			}
 		}
-		c.rows, c.counts["erased"] = sorted(out.rows), int64(len(out.ids))
+		c.rows, c.posts = sorted(append(out.rows, out.shares.rows...)), out.shares.posts.posting()
+		c.counts["erased"] = int64(len(out.ids))
 		if len(out.ids) > 0 {
 			c.kind, c.data = "erased", out.note()
 		}
@@ -239,8 +244,9 @@ type erasure[T any] struct {
 	indexes map[string]Row
 	leaving map[uuid.UUID]int // members of a household that are erased together
 
-	rows []Row
-	ids  []string
+	shares *shares[T]
+	rows   []Row
+	ids    []string
 }
 
 func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
@@ -315,6 +321,11 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 	}
 	x.rows = append(x.rows, Row{Table: TableApplicants, Version: a.version,
 		Values: []any{idValue(a.ID), string(step.To), a.Registered.UnixMicro(), nil, nil}})
+	if len(e.program.Sharing) > 0 {
+		if _, err := x.shares.leave(ctx, a.ID, func(Attribute, string) bool { return false }); err != nil {
+			return err
+		}
+	}
 	x.keepBars(a)
 	x.ids = append(x.ids, shortID(a.ID))
 	return nil

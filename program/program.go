@@ -91,6 +91,8 @@ type Program[T any] struct {
 	Place func(*Case[T]) Placement
 	// Limits are caps that hold when a seat is taken.
 	Limits []Limit
+	// Sharing are caps on registrations that share a phone, a device or who registers.
+	Sharing []Sharing
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
 	// Caps limit what is paid to a person, and in a day.
@@ -203,6 +205,7 @@ func (p *Program[T]) faults() Faults {
 	if _, err := calendar.Zone(p.Zone); err != nil {
 		add("Zone", "is not a known zone")
 	}
+	p.sharingFaults(add)
 	p.Caps.faults(add)
 	p.Retention.faults(p.Limits, add)
 	p.Appeals.faults(&p.Lifecycle, add)
