@@ -144,7 +144,7 @@ func (x *erasure[T]) forgetAccounts(ctx context.Context, a *Applicant[T], paid [
 			x.rows = append(x.rows, row)
 			if textOf(row.Values[0]) == indexPayee {
 				x.forgotten[p.account]++
-				countCap(payeesOfAccount, p.account, -1, ledger.AtLeast(0), x.posts)
+				countCap(payeesOfAccount, p.account, -1, ledger.AtLeast(0), x.shares.posts)
 			}
 		}
 	}

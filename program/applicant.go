@@ -29,6 +29,8 @@ type Person struct {
 	Family identity.Secret
 	Birth  calendar.Date
 	Phone  identity.Secret
+	// Device is what the agency's app knows a phone or computer by. Zero: not known.
+	Device identity.Secret
 	// Payout is where money goes. Zero: not linked yet.
 	Payout Payout
 }
@@ -111,7 +113,7 @@ func (a *Applicant[T]) encode() ([]byte, error) {
 	b := make([]byte, 1, 256+len(details))
 	b[0] = sealedVersion
 	for _, s := range []string{
-		p.Name.Reveal(), p.National.Reveal(), p.Family.Reveal(), p.Birth.String(), p.Phone.Reveal(),
+		p.Name.Reveal(), p.National.Reveal(), p.Family.Reveal(), p.Birth.String(), p.Phone.Reveal(), p.Device.Reveal(),
 		p.Payout.Provider, p.Payout.Account.Reveal(), p.Payout.Holder.Reveal(), string(details),
 	} {
 		b = appendText(b, s)
@@ -143,6 +145,7 @@ func (a *Applicant[T]) decode(b []byte) error {
 	}
 	birth := r.text()
 	a.Person.Phone = identity.NewSecret(r.text())
+	a.Person.Device = identity.NewSecret(r.text())
 	a.Person.Payout = payoutOf(&r)
 	details := r.text()
 	a.Account = trustOf(&r)

@@ -91,6 +91,8 @@ type Program[T any] struct {
 	Place func(*Case[T]) Placement
 	// Limits are caps that hold when a seat is taken.
 	Limits []Limit
+	// Sharing are caps on registrations that share a phone, a device or who registers.
+	Sharing []Sharing
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
 	// Heads says for each benefit per head (payment.PerHead), by its name, for how many
@@ -213,6 +215,7 @@ func (p *Program[T]) faults() Faults {
 		add("Zone", "is not a known zone")
 	}
 	p.headFaults(add)
+	p.sharingFaults(add)
 	p.Caps.faults(add)
 	p.Retention.faults(p.Limits, add)
 	p.Appeals.faults(&p.Lifecycle, add)
