@@ -67,7 +67,7 @@ func run(db string, story func(context.Context, string, io.Writer) error) error 
 // Engine opens a program on a SQLite file. The master key is made for the story and
 // then forgotten, with which nobody can read the people in the file any more: a real
 // program keeps it in a key service.
-func Engine[T any](ctx context.Context, p *program.Program[T], db string, clock *Clock) (*program.Engine[T], program.Store, func() error, error) {
+func Engine[T any](ctx context.Context, p *program.Program[T], db string, clock *Clock) (*program.Engine[T], program.Keyring, func() error, error) {
 	file, err := sql.Open("sqlite", db)
 	if err != nil {
 		return nil, nil, nil, err
@@ -89,7 +89,7 @@ func Engine[T any](ctx context.Context, p *program.Program[T], db string, clock 
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, done())
 	}
-	return engine, store, done, nil
+	return engine, keys, done, nil
 }
 
 // Bank is the treasury's bank, made up: it pays every order, and sends the money back
