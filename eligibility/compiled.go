@@ -245,14 +245,14 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 	}
 	p.program = b.finish(p.roots)
 	p.births = p.noneBornLater(legal)
-	p.words = p.testWords()
+	p.latest = dayOrder(legal)
 	var bars []int32
 	for i, info := range p.rules {
 		if info.severity == Bar {
 			bars = append(bars, p.roots[i])
 		}
 	}
-	p.bars = setOf(bars)
+	p.layout = newLayout(&p.program, c.about, bars)
 	p.reads = p.readBy(c.about)
 	p.named = c.about.factsName(p.reads)
 	for _, i := range p.reads {

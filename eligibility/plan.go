@@ -18,13 +18,13 @@ type plan struct {
 	facts                 *dictionaries
 	rules                 []*ruleInfo
 	roots                 []int32 // the node of each rule
-	bars                  nodeSet // the nodes of the rules that decide
 	reads                 []int32 // the facts that are read, in the order of the schema
 	named                 [8]byte // names them in a snapshot
-	words                 []testWord
+	latest                int32   // the order of asOf: a birth is not later
 	births                []int32 // the facts of which an age is asked
 	byGo                  []int32 // the rules in Go
 	program
+	layout
 }
 
 // ruleInfo is what a finding needs of its rule.
@@ -71,7 +71,7 @@ type limits struct{ fresh, latest int32 }
 type way uint
 
 const (
-	unsettled    = way(unknown)
+	unsettled    = way(0)
 	holds        = way(known)
 	doesNotApply = way(notApplicable)
 	holdsNot     = holds | doesNotApply
@@ -91,28 +91,6 @@ const (
 type combo struct {
 	need int
 	of   []int32
-	set  nodeSet // the same parts
-}
-
-// nodeSet is a set of nodes, as the words of a bitset that are not zero.
-type nodeSet []maskWord
-
-type maskWord struct {
-	word int
-	mask uint64
-}
-
-func setOf(nodes []int32) nodeSet {
-	var set nodeSet
-	for _, n := range nodes {
-		i := slices.IndexFunc(set, func(m maskWord) bool { return m.word == int(n)/64 })
-		if i < 0 {
-			i = len(set)
-			set = append(set, maskWord{word: int(n) / 64})
-		}
-		set[i].mask |= 1 << (n % 64)
-	}
-	return set
 }
 
 // builder makes a program. A node is a test's position, or -1 minus a combination's.
@@ -134,9 +112,6 @@ func (b *builder) finish(nodes ...[]int32) program {
 				some[i] = int32(len(b.tests)) - 1 - n
 			}
 		}
-	}
-	for i := range b.combos {
-		b.combos[i].set = setOf(b.combos[i].of)
 	}
 	return b.program
 }
@@ -345,7 +320,7 @@ func (t *test) way(c *cell) way {
 	if c.state == known && !t.holds(c.n) {
 		return holdsNot
 	}
-	return way(c.state)
+	return way(c.state & status)
 }
 
 func (t *test) outcome(c *cell) Outcome { return t.out[t.way(c)] }
@@ -376,16 +351,16 @@ func (p *program) noneBornLater(asOf calendar.Date) (births []int32) {
 // in Go find.
 func (p *plan) settle(row *Row) {
 	for _, i := range p.births {
-		row.cells[i].bornBy(dayOrder(p.asOf))
+		row.bornBy(i, p.latest)
 	}
 	for _, i := range p.byGo {
-		row.cells[i] = p.facts.facts[i].askGo(row)
+		row.put(i, p.facts.facts[i].askGo(row))
 	}
 }
 
 func (c *cell) bornBy(latest int32) {
 	if latest < afterAllDays && c.state == known && c.n > int64(latest) {
-		c.state, c.cause = unknown, Conflicting
+		c.state = unknown(Conflicting)
 	}
 }
 

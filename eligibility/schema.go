@@ -204,7 +204,7 @@ func (s *Schema[E]) add(f fact[E], getter bool) Fact {
 	f.alone = getter
 	s.index[f.name] = len(s.facts)
 	s.facts = append(s.facts, f)
-	return Fact{name: f.name, at: int32(len(s.facts) - 1), of: s.id}
+	return Fact{name: f.name, at: len(s.facts) - 1, of: s.id}
 }
 
 // known returns the descriptions of the facts that are declared so far.
@@ -237,6 +237,9 @@ type about struct {
 	asks     []int             // facts that a rule in Go looks at
 	decide   func(Given) Outcome
 }
+
+// isTruth: its value is true or false.
+func (a *about) isTruth() bool { return a.kind == boolKind || a.kind == goKind }
 
 type kind uint8
 
