@@ -43,11 +43,11 @@ type oddTest struct {
 	slot int32
 }
 
-// slotGroup holds when need or more of its parts hold.
+// slotGroup passes when need or more of its parts pass, and fails when too many fail.
 type slotGroup struct {
-	need, parts int
-	slot        int32
-	of          slotSet
+	need, tooMany uint64
+	slot          uint32
+	of            slotSet
 }
 
 // slotSet is a set of slots, as the words of a bitset that are not zero.
@@ -78,7 +78,7 @@ func newLayout(p *program, d *dictionaries, bars []int32) layout {
 		next++
 	}
 	for i, c := range p.combos {
-		l.groups = append(l.groups, slotGroup{c.need, len(c.of), l.slots[len(p.tests)+i], l.setOf(c.of)})
+		l.groups = append(l.groups, slotGroup{uint64(c.need), uint64(len(c.of) - c.need + 1), uint32(l.slots[len(p.tests)+i]), l.setOf(c.of)})
 	}
 	l.bars = l.setOf(bars)
 	return l
@@ -140,9 +140,9 @@ func (l *layout) run(row *Row, pass, fail []uint64) Verdict {
 	}
 	for i := range l.groups {
 		g := &l.groups[i]
-		o := uint64(g.outcome(pass, fail))
-		pass[g.slot/64] |= o & 1 << (g.slot % 64)
-		fail[g.slot/64] |= o >> 1 << (g.slot % 64)
+		hold, not := g.of.count(pass), g.of.count(fail)
+		pass[g.slot/64] |= within(g.need, hold) << (g.slot % 64)
+		fail[g.slot/64] |= within(g.tooMany, not) << (g.slot % 64)
 	}
 	return l.verdict(pass, fail)
 }
@@ -150,6 +150,15 @@ func (l *layout) run(row *Row, pass, fail []uint64) Verdict {
 // ask answers the tests of a word. Those of a fact that is unknown neither pass nor
 // fail, whatever its value seems to be.
 func (w *slotWord) ask(row *Row) (pass, fail uint64) {
+	var hit uint64
+	for i := range w.numbers {
+		t := &w.numbers[i]
+		hit |= within(uint64(row.n[t.fact]-t.low), t.span) << (t.slot & 63)
+	}
+	for i := range w.odd {
+		t := &w.odd[i]
+		hit |= uint64(asNumber(t.holds(row.n[t.fact]))) << (t.slot & 63)
+	}
 	var isKnown, without, yes uint64
 	for _, first := range w.eights {
 		states := binary.LittleEndian.Uint64(row.states[first:])
@@ -163,33 +172,17 @@ func (w *slotWord) ask(row *Row) (pass, fail uint64) {
 		without |= s / uint64(notApplicable) & 1 << (t.slot & 63)
 		yes |= s / uint64(truth) & 1 << (t.slot & 63)
 	}
-	hit := (yes ^ w.untrue) & w.truths
-	for i := range w.numbers {
-		t := &w.numbers[i]
-		hit |= within(uint64(row.n[t.fact]-t.low), t.span) << (t.slot & 63)
-	}
-	for i := range w.odd {
-		t := &w.odd[i]
-		hit |= uint64(asNumber(t.holds(row.n[t.fact]))) << (t.slot & 63)
-	}
+	hit |= (yes ^ w.untrue) & w.truths
 	hit &= isKnown
 	miss := isKnown&^hit | without
 	return hit&w.plain | miss&w.negated, miss&w.plain | hit&w.negated
 }
 
-func (g *slotGroup) outcome(pass, fail []uint64) Outcome {
-	hold, not := 0, 0
-	for _, m := range g.of {
-		hold += bits.OnesCount64(pass[m.word] & m.mask)
-		not += bits.OnesCount64(fail[m.word] & m.mask)
+func (s slotSet) count(bitset []uint64) (n uint64) {
+	for _, m := range s {
+		n += uint64(bits.OnesCount64(bitset[m.word] & m.mask))
 	}
-	if hold >= g.need {
-		return Pass
-	}
-	if g.parts-not < g.need {
-		return Fail
-	}
-	return Undecided
+	return n
 }
 
 func (l *layout) verdict(pass, fail []uint64) Verdict {

@@ -124,12 +124,12 @@ func (r *readers[E]) read(e *E, row *Row) {
 	for i := range r.bools {
 		f := &r.bools[i]
 		v := f.get(e)
-		row.setTruth(int(f.at), v.value, v.state)
+		row.setTruth(uint(f.at), v.value, v.state)
 	}
 	for i := range r.boolsSeen {
 		f := &r.boolsSeen[i]
 		o := f.get(e)
-		row.setTruth(int(f.at), o.Value.value, o.Value.state)
+		row.setTruth(uint(f.at), o.Value.value, o.Value.state)
 		if f.about.maxDays > 0 {
 			row.on[f.at] = dayOrder(o.On)
 			row.expire(f.at, f.fresh)
@@ -138,13 +138,13 @@ func (r *readers[E]) read(e *E, row *Row) {
 	for i := range r.ints {
 		f := &r.ints[i]
 		v := f.get(e)
-		row.set(int(f.at), v.value, v.state)
+		row.set(uint(f.at), v.value, v.state)
 	}
 	for i := range r.dates {
 		f := &r.dates[i]
 		v := f.get(e)
 		if v.state == known && v.value.Valid() {
-			row.set(int(f.at), int64(dayOrder(v.value)), known)
+			row.set(uint(f.at), int64(dayOrder(v.value)), known)
 			continue
 		}
 		row.put(f.at, dateCell(f.about, v))

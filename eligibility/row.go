@@ -2,6 +2,7 @@ package eligibility
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -62,23 +63,32 @@ func sized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 // Format writes that there are facts, never what is known of them.
 func (r Row) Format(s fmt.State, _ rune) { printMask(s) }
 
-// place returns the position of a fact, and false for one of another schema.
-func (r *Row) place(f *Fact) (int, bool) {
-	if f.of == r.of && uint(f.at) < uint(len(r.n)) {
-		return f.at, true
+// place returns the position of a fact, and for one of another schema a position that
+// no row has.
+func (r *Row) place(f *Fact) uint {
+	if f.of == r.of {
+		return uint(f.at)
 	}
 	r.lost = true
-	return 0, false
+	return math.MaxUint
 }
 
 // set leaves alone when the source was asked.
-func (r *Row) set(i int, n int64, s state) { r.n[i], r.states[i] = n, byte(s) }
+func (r *Row) set(i uint, n int64, s state) {
+	if i < uint(len(r.n)) && i < uint(len(r.states)) {
+		r.n[i], r.states[i] = n, byte(s)
+	}
+}
 
-func (r *Row) setTruth(i int, yes bool, s state) { r.states[i] = byte(s | state(asNumber(yes))*truth) }
+func (r *Row) setTruth(i uint, yes bool, s state) {
+	if i < uint(len(r.states)) {
+		r.states[i] = byte(s | state(asNumber(yes))*truth)
+	}
+}
 
 // put sets all that is known of a fact.
 func (r *Row) put(i int32, c cell) {
-	r.set(int(i), c.n, c.state|state(c.n&1)*truth)
+	r.set(uint(i), c.n, c.state|state(c.n&1)*truth)
 	r.on[i] = c.on
 }
 
@@ -100,32 +110,22 @@ func (r *Row) unknown(i int32) bool { return state(r.states[i]).unknown() }
 
 // Bool sets a fact.
 func (r *Row) Bool(f BoolFact, v Value[bool]) {
-	if i, ok := r.place(&f.Fact); ok {
-		r.setTruth(i, v.value, v.state)
-	}
+	r.setTruth(r.place(&f.Fact), v.value, v.state)
 }
 
 // Int sets a fact.
 func (r *Row) Int(f IntFact, v Value[int64]) {
-	if i, ok := r.place(&f.Fact); ok {
-		r.set(i, v.value, v.state)
-	}
+	r.set(r.place(&f.Fact), v.value, v.state)
 }
 
 // Money sets a fact to an amount in minor units of its currency.
 func (r *Row) Money(f MoneyFact, v Value[int64]) {
-	if i, ok := r.place(&f.Fact); ok {
-		r.set(i, v.value, v.state)
-	}
+	r.set(r.place(&f.Fact), v.value, v.state)
 }
 
 // Date sets a fact. A day that does not exist is read as unknown (Conflicting).
 func (r *Row) Date(f DateFact, v Value[calendar.Date]) {
-	i, ok := r.place(&f.Fact)
-	if !ok {
-		return
-	}
-	d := &v.value
+	i, d := r.place(&f.Fact), &v.value
 	if v.state == known && uint(d.Day-1) < 28 && uint(d.Month-1) < 12 && uint(d.Year-1) < 9999 { // every month has that day
 		r.set(i, int64(d.Year)<<9|int64(d.Month)<<5|int64(d.Day), known)
 		return
@@ -137,7 +137,7 @@ func (r *Row) Date(f DateFact, v Value[calendar.Date]) {
 // Code sets a fact. A value that is not one of its codes is read as unknown
 // (Conflicting).
 func (r *Row) Code(f CodeFact, v Value[string]) {
-	if i, ok := r.place(&f.Fact); ok {
+	if i := r.place(&f.Fact); i < uint(len(r.facts)) {
 		c := codeCell(&r.facts[i], v)
 		r.set(i, c.n, c.state)
 	}
@@ -146,7 +146,7 @@ func (r *Row) Code(f CodeFact, v Value[string]) {
 // Codes sets a fact. A set with a value that is not one of its codes is read as
 // unknown (Conflicting).
 func (r *Row) Codes(f CodesFact, v Value[[]string]) {
-	if i, ok := r.place(&f.Fact); ok {
+	if i := r.place(&f.Fact); i < uint(len(r.facts)) {
 		c := setCell(&r.facts[i], v)
 		r.set(i, c.n, c.state)
 	}
@@ -155,7 +155,7 @@ func (r *Row) Codes(f CodesFact, v Value[[]string]) {
 // Asked sets the day on which a fact's source was asked, in the program's own zone.
 // An answer without it is expired where the source's answers grow old.
 func (r *Row) Asked(f Fact, on calendar.Date) {
-	if i, ok := r.place(&f); ok {
+	if i := r.place(&f); i < uint(len(r.on)) {
 		r.on[i] = dayOrder(on)
 	}
 }
