@@ -48,9 +48,9 @@ func NewBlock[E any](s *Schema[E]) *Block[E] {
 	inside := &columns{of: make([]column, len(s.facts))}
 	b := &Block[E]{schema: s, inside: veiled(inside)}
 	inside.row.begin(s.known())
-	which := make([]int32, len(s.facts))
+	which := make([]uint8, len(s.facts))
 	for i := range s.facts {
-		which[i] = int32(i)
+		which[i] = uint8(i)
 		c := &inside.of[i]
 		c.about = &s.facts[i].about
 		switch c.about.kind {
@@ -85,12 +85,12 @@ func (b *Block[E]) Add(e *E) bool {
 	inside := b.inside.get()
 	row := &inside.row
 	if e == nil {
-		clear(row.states)
+		row.forget()
 	} else {
 		b.readers.read(e, row)
 	}
 	for i := range inside.of {
-		inside.of[i].put(b.n, row.cell(int32(i)))
+		inside.of[i].put(b.n, row.cell(uint8(i)))
 	}
 	b.n++
 	return true

@@ -149,7 +149,7 @@ func (c *Compiled[E]) runCase(k *Case, path string) (rule int, got Outcome, faul
 		if err := c.about.facts[f].readValue(value, k.AsOf, &read); err != nil {
 			return 0, 0, &Fault{path + ".facts." + name, "value", err.Error()}
 		}
-		row.put(int32(f), read)
+		row.put(uint8(f), read)
 	}
 	d.decide(row)
 	for i := range d.Len() {

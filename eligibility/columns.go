@@ -203,7 +203,7 @@ func (s *sheet) askGo(t *test, columns []column, pass, fail []uint64) {
 	scratch := s.row.get()
 	for row := range s.rows {
 		for k, fact := range t.rule.asks {
-			scratch.put(int32(fact), columns[fact].cell(row, t.asks[k]))
+			scratch.put(fact, columns[fact].cell(row, t.asks[k]))
 		}
 		c := t.rule.askGo(scratch)
 		o := uint64(t.outcome(&c))

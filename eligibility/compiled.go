@@ -153,15 +153,15 @@ func (c *Compiled[E]) info(i int, legal, known calendar.Date) (*ruleInfo, error)
 }
 
 // lookedAt returns the facts that a condition looks at, each once.
-func (d *dictionaries) lookedAt(c Condition) []int32 {
-	var facts []int32
-	add := func(i int) {
-		if !slices.Contains(facts, int32(i)) {
-			facts = append(facts, int32(i))
+func (d *dictionaries) lookedAt(c Condition) []uint8 {
+	var facts []uint8
+	add := func(i uint8) {
+		if !slices.Contains(facts, i) {
+			facts = append(facts, i)
 		}
 	}
 	c.leaves(func(leaf *Condition) {
-		i := d.index[leaf.fact]
+		i := uint8(d.index[leaf.fact])
 		if d.facts[i].kind != goKind {
 			add(i)
 		}
@@ -217,7 +217,7 @@ func (d *dictionaries) describe(i int, facts map[string]any) {
 	asks := []string{}
 	for _, named := range f.asks {
 		asks = append(asks, d.facts[named].name)
-		d.describe(named, facts)
+		d.describe(int(named), facts)
 	}
 	if f.kind == goKind {
 		about["facts"] = asks

@@ -1,6 +1,10 @@
 package eligibility
 
-import "github.com/gelombang/gelombang/program/calendar"
+import (
+	"slices"
+
+	"github.com/gelombang/gelombang/program/calendar"
+)
 
 // Plan is the rules of one stage in force on one day, with every age, every freshness
 // and every parameter turned into a number. It decides without allocating. It may
@@ -45,7 +49,7 @@ func (p *Plan[E]) Decide(e *E, d *Decision) {
 	}
 	row := d.row.get()
 	if e == nil {
-		clear(row.states)
+		row.forget()
 	} else {
 		p.read.read(e, row)
 	}
@@ -59,7 +63,8 @@ func (d *Decision) begin(p *plan) {
 		d.row = veiled(new(Row))
 	}
 	d.row.get().begin(p.facts)
-	d.pass, d.fail = sized(d.pass, len(p.words)), sized(d.fail, len(p.words))
+	d.pass = slices.Grow(d.pass[:0], len(p.words))[:len(p.words)]
+	d.fail = slices.Grow(d.fail[:0], len(p.words))[:len(p.words)]
 }
 
 // decide decides from what was read.

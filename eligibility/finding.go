@@ -88,7 +88,7 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 func (d *Decision) missingInGo(f *about, all []Missing) []Missing {
 	before := len(all)
 	for _, i := range f.asks {
-		if c := d.row.get().cell(int32(i)); c.state.unknown() {
+		if c := d.row.get().cell(i); c.state.unknown() {
 			all = addMissing(all, &d.plan.facts.facts[i], c.state)
 		}
 	}

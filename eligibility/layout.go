@@ -19,7 +19,7 @@ type layout struct {
 
 // slotWord is how the tests of 64 slots are answered.
 type slotWord struct {
-	eights  []int32      // the first of eight facts, each the first test's of its fact
+	eights  []uint8      // the first of eight facts, each the first test's of its fact
 	others  []otherTest  // those of facts that have another test
 	numbers []comparison // those that ask whether a number is in a range
 	odd     []oddTest    // those that ask something else of a number
@@ -30,17 +30,17 @@ type slotWord struct {
 	plain, negated uint64
 }
 
-type otherTest struct{ slot, fact int32 }
+type otherTest struct{ slot, fact uint8 }
 
 type comparison struct {
 	low        int64
 	span       uint64
-	slot, fact int32
+	slot, fact uint8
 }
 
 type oddTest struct {
 	*test
-	slot int32
+	slot uint8
 }
 
 // slotGroup passes when need or more of its parts pass, and fails when too many fail.
@@ -60,12 +60,12 @@ type maskWord struct {
 
 func newLayout(p *program, d *dictionaries, bars []int32) layout {
 	facts := len(d.facts)
-	l := layout{slots: make([]int32, 0, p.nodes()), words: make([]slotWord, (facts+p.nodes())/64+1)}
+	l := layout{slots: make([]int32, 0, p.nodes()), words: make([]slotWord, (facts+p.nodes()+7)/64+1)}
 	taken := make([]bool, facts)
-	next := int32(facts)
+	next := int32(facts+7) &^ 7 // the last eight states may be of fewer facts
 	for i := range p.tests {
 		t := &p.tests[i]
-		slot := t.fact
+		slot := int32(t.fact)
 		if taken[t.fact] {
 			slot, next = next, next+1
 		}
@@ -85,24 +85,25 @@ func newLayout(p *program, d *dictionaries, bars []int32) layout {
 }
 
 func (w *slotWord) add(t *test, slot int32, truth bool) {
-	bit := uint64(1) << (slot % 64)
+	at := uint8(slot % 64)
+	bit := uint64(1) << at
 	eight := t.fact &^ 7
 	switch {
-	case slot != t.fact:
-		w.others = append(w.others, otherTest{slot % 64, t.fact})
+	case slot != int32(t.fact):
+		w.others = append(w.others, otherTest{at, t.fact})
 	case !slices.Contains(w.eights, eight):
 		w.eights = append(w.eights, eight)
 	}
 	switch {
 	case t.kind != inRange:
-		w.odd = append(w.odd, oddTest{t, slot % 64})
+		w.odd = append(w.odd, oddTest{t, at})
 	case truth && t.span == 0:
 		w.truths |= bit
 		if t.low == 0 {
 			w.untrue |= bit
 		}
 	default:
-		w.numbers = append(w.numbers, comparison{t.low, t.span, slot % 64, t.fact})
+		w.numbers = append(w.numbers, comparison{t.low, t.span, at, t.fact})
 	}
 	switch t.out[holds] {
 	case Pass:

@@ -53,18 +53,21 @@ type readers[E any] struct {
 }
 
 // aging is a fact and the first day whose answers are not too old.
-type aging struct{ at, fresh int32 }
+type aging struct {
+	at    uint8
+	fresh int32
+}
 
 // reader reads one fact into the cell of its position.
 type reader[E, V any] struct {
-	at    int32
+	at    uint8
 	fresh int32 // an answer of an earlier day is expired
 	get   func(*E) V
 	about *about
 }
 
 // newReaders returns readers of some facts. A zero legal date lets no answer expire.
-func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, legal calendar.Date) *readers[E] {
+func newReaders[E any](facts []fact[E], together func(*E, *Row), which []uint8, legal calendar.Date) *readers[E] {
 	r := &readers[E]{}
 	for _, i := range which {
 		f := &facts[i]
@@ -90,7 +93,7 @@ func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, 
 	return r
 }
 
-func addReader[E, T any](values *[]reader[E, Value[T]], seen *[]reader[E, Observation[T]], at, fresh int32, a *about, g getter[E, T]) {
+func addReader[E, T any](values *[]reader[E, Value[T]], seen *[]reader[E, Observation[T]], at uint8, fresh int32, a *about, g getter[E, T]) {
 	if g.value != nil {
 		*values = append(*values, reader[E, Value[T]]{at, fresh, g.value, a})
 	}
@@ -109,7 +112,7 @@ func (a *about) freshFrom(legal calendar.Date) int32 {
 
 func (r *readers[E]) read(e *E, row *Row) {
 	if r.together != nil {
-		clear(row.states)
+		row.forget()
 		for _, a := range r.aging {
 			row.on[a.at] = notAskedOn
 		}
@@ -124,12 +127,12 @@ func (r *readers[E]) read(e *E, row *Row) {
 	for i := range r.bools {
 		f := &r.bools[i]
 		v := f.get(e)
-		row.setTruth(uint(f.at), v.value, v.state)
+		row.setTruth(f.at, v.value, v.state)
 	}
 	for i := range r.boolsSeen {
 		f := &r.boolsSeen[i]
 		o := f.get(e)
-		row.setTruth(uint(f.at), o.Value.value, o.Value.state)
+		row.setTruth(f.at, o.Value.value, o.Value.state)
 		if f.about.maxDays > 0 {
 			row.on[f.at] = dayOrder(o.On)
 			row.expire(f.at, f.fresh)
@@ -138,13 +141,13 @@ func (r *readers[E]) read(e *E, row *Row) {
 	for i := range r.ints {
 		f := &r.ints[i]
 		v := f.get(e)
-		row.set(uint(f.at), v.value, v.state)
+		row.set(f.at, v.value, v.state)
 	}
 	for i := range r.dates {
 		f := &r.dates[i]
 		v := f.get(e)
 		if v.state == known && v.value.Valid() {
-			row.set(uint(f.at), int64(dayOrder(v.value)), known)
+			row.set(f.at, int64(dayOrder(v.value)), known)
 			continue
 		}
 		row.put(f.at, dateCell(f.about, v))

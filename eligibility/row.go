@@ -2,8 +2,6 @@ package eligibility
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/gelombang/gelombang/program/calendar"
 )
@@ -38,12 +36,12 @@ func (s *Schema[E]) Read(read func(e *E, row *Row)) {
 // Row takes what is known of one person. It is given to the function of Schema.Read,
 // and of use only until that returns. A fact of another schema is not taken.
 type Row struct {
-	states []byte  // by fact, each a state; there are eights, so that eight are read at once
-	n      []int64 // by fact, its value as in a cell; of truth values it is in the state
-	on     []int32 // by fact, order of the day on which the source was asked, if answers grow old
-	facts  []about
 	of     *identity
-	lost   bool // there was a fact of another schema
+	facts  []about
+	lost   bool               // there was a fact of another schema
+	states [maxFacts + 8]byte // by fact, each a state; eight are read at once
+	n      [maxFacts]int64    // by fact, its value as in a cell; of truth values it is in the state
+	on     [maxFacts]int32    // by fact, order of the day on which the source was asked, if answers grow old
 }
 
 // identity tells one schema's facts from another's.
@@ -51,49 +49,31 @@ type identity struct{ _ byte }
 
 // begin makes it a row of some facts of which nothing is known.
 func (r *Row) begin(d *dictionaries) {
-	n := len(d.facts)
-	r.states, r.n, r.on = sized(r.states, (n+7)/8*8), sized(r.n, n), sized(r.on, n)
 	r.facts, r.of = d.facts, d.of
-	clear(r.states)
+	r.forget()
 }
 
-// sized returns a slice of a length, the same one where it is long enough.
-func sized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+// forget makes all facts unknown.
+func (r *Row) forget() { clear(r.states[:len(r.facts)]) }
 
 // Format writes that there are facts, never what is known of them.
 func (r Row) Format(s fmt.State, _ rune) { printMask(s) }
 
-// place returns the position of a fact, and for one of another schema a position that
-// no row has.
-func (r *Row) place(f *Fact) uint {
-	if f.of == r.of {
-		return uint(f.at)
-	}
-	r.lost = true
-	return math.MaxUint
-}
-
 // set leaves alone when the source was asked.
-func (r *Row) set(i uint, n int64, s state) {
-	if i < uint(len(r.n)) && i < uint(len(r.states)) {
-		r.n[i], r.states[i] = n, byte(s)
-	}
-}
+func (r *Row) set(i uint8, n int64, s state) { r.n[i], r.states[i] = n, byte(s) }
 
-func (r *Row) setTruth(i uint, yes bool, s state) {
-	if i < uint(len(r.states)) {
-		r.states[i] = byte(s | state(asNumber(yes))*truth)
-	}
+func (r *Row) setTruth(i uint8, yes bool, s state) {
+	r.states[i] = byte(s | state(asNumber(yes))*truth)
 }
 
 // put sets all that is known of a fact.
-func (r *Row) put(i int32, c cell) {
-	r.set(uint(i), c.n, c.state|state(c.n&1)*truth)
+func (r *Row) put(i uint8, c cell) {
+	r.set(i, c.n, c.state|state(c.n&1)*truth)
 	r.on[i] = c.on
 }
 
 // cell returns what is known of a fact.
-func (r *Row) cell(i int32) cell {
+func (r *Row) cell(i uint8) cell {
 	s := state(r.states[i])
 	c := cell{on: r.on[i], state: s &^ truth}
 	switch {
@@ -106,69 +86,91 @@ func (r *Row) cell(i int32) cell {
 	return c
 }
 
-func (r *Row) unknown(i int32) bool { return state(r.states[i]).unknown() }
+func (r *Row) unknown(i uint8) bool { return state(r.states[i]).unknown() }
 
 // Bool sets a fact.
 func (r *Row) Bool(f BoolFact, v Value[bool]) {
-	r.setTruth(r.place(&f.Fact), v.value, v.state)
+	if f.of != r.of {
+		r.lost = true
+		return
+	}
+	r.setTruth(f.at, v.value, v.state)
 }
 
 // Int sets a fact.
 func (r *Row) Int(f IntFact, v Value[int64]) {
-	r.set(r.place(&f.Fact), v.value, v.state)
+	if f.of != r.of {
+		r.lost = true
+		return
+	}
+	r.set(f.at, v.value, v.state)
 }
 
 // Money sets a fact to an amount in minor units of its currency.
 func (r *Row) Money(f MoneyFact, v Value[int64]) {
-	r.set(r.place(&f.Fact), v.value, v.state)
+	if f.of != r.of {
+		r.lost = true
+		return
+	}
+	r.set(f.at, v.value, v.state)
 }
 
 // Date sets a fact. A day that does not exist is read as unknown (Conflicting).
 func (r *Row) Date(f DateFact, v Value[calendar.Date]) {
-	i, d := r.place(&f.Fact), &v.value
+	if f.of != r.of {
+		r.lost = true
+		return
+	}
+	d := &v.value
 	if v.state == known && uint(d.Day-1) < 28 && uint(d.Month-1) < 12 && uint(d.Year-1) < 9999 { // every month has that day
-		r.set(i, int64(d.Year)<<9|int64(d.Month)<<5|int64(d.Day), known)
+		r.set(f.at, int64(d.Year)<<9|int64(d.Month)<<5|int64(d.Day), known)
 		return
 	}
 	c := dateCell(nil, v)
-	r.set(i, c.n, c.state)
+	r.set(f.at, c.n, c.state)
 }
 
 // Code sets a fact. A value that is not one of its codes is read as unknown
 // (Conflicting).
 func (r *Row) Code(f CodeFact, v Value[string]) {
-	if i := r.place(&f.Fact); i < uint(len(r.facts)) {
-		c := codeCell(&r.facts[i], v)
-		r.set(i, c.n, c.state)
+	if f.of != r.of || int(f.at) >= len(r.facts) {
+		r.lost = true
+		return
 	}
+	c := codeCell(&r.facts[f.at], v)
+	r.set(f.at, c.n, c.state)
 }
 
 // Codes sets a fact. A set with a value that is not one of its codes is read as
 // unknown (Conflicting).
 func (r *Row) Codes(f CodesFact, v Value[[]string]) {
-	if i := r.place(&f.Fact); i < uint(len(r.facts)) {
-		c := setCell(&r.facts[i], v)
-		r.set(i, c.n, c.state)
+	if f.of != r.of || int(f.at) >= len(r.facts) {
+		r.lost = true
+		return
 	}
+	c := setCell(&r.facts[f.at], v)
+	r.set(f.at, c.n, c.state)
 }
 
 // Asked sets the day on which a fact's source was asked, in the program's own zone.
 // An answer without it is expired where the source's answers grow old.
 func (r *Row) Asked(f Fact, on calendar.Date) {
-	if i := r.place(&f); i < uint(len(r.on)) {
-		r.on[i] = dayOrder(on)
+	if f.of != r.of {
+		r.lost = true
+		return
 	}
+	r.on[f.at] = dayOrder(on)
 }
 
 // expire lets an answer of a day before fresh be unknown.
-func (r *Row) expire(i, fresh int32) {
+func (r *Row) expire(i uint8, fresh int32) {
 	if r.on[i] < fresh && !r.unknown(i) {
 		r.states[i] = byte(unknown(Expired))
 	}
 }
 
 // bornBy lets a birth after the latest be unknown.
-func (r *Row) bornBy(i, latest int32) {
+func (r *Row) bornBy(i uint8, latest int32) {
 	if state(r.states[i])&status == known && r.n[i] > int64(latest) {
 		r.states[i] = byte(unknown(Conflicting))
 	}

@@ -116,7 +116,7 @@ func (p *Plan[E]) DecideFacts(facts []byte, d *Decision) error {
 }
 
 func (p *plan) readFacts(b []byte, row *Row) error {
-	clear(row.states)
+	row.forget()
 	if len(b) == 0 || b[0] != snapshotVersion {
 		return &FactsError{Rule: "version"}
 	}
@@ -244,7 +244,7 @@ func (s *snapshot) varint() int64 {
 }
 
 // factsName names facts by what a snapshot of them depends on.
-func (d *dictionaries) factsName(which []int32) (name [8]byte) {
+func (d *dictionaries) factsName(which []uint8) (name [8]byte) {
 	var b []byte
 	for _, i := range which {
 		f := &d.facts[i]
