@@ -63,12 +63,11 @@ func (d *Decision) begin(p *plan) {
 		d.row = veiled(new(Row))
 	}
 	d.row.get().begin(p.facts)
-	d.pass = slices.Grow(d.pass[:0], len(p.words))[:len(p.words)]
-	d.fail = slices.Grow(d.fail[:0], len(p.words))[:len(p.words)]
+	d.bits = slices.Grow(d.bits[:0], len(p.words))[:len(p.words)]
 }
 
 // decide decides from what was read.
 func (d *Decision) decide(row *Row) {
 	d.plan.settle(row)
-	d.Verdict = d.plan.run(row, d.pass, d.fail)
+	d.Verdict = d.plan.run(row, d.bits)
 }

@@ -26,9 +26,9 @@ type Decision struct {
 	AsOf    calendar.Date // the legal date: rules and ages are those of this day
 	Verdict Verdict
 
-	plan       *plan
-	row        veil[Row]
-	pass, fail []uint64 // bitsets of the plan's nodes
+	plan *plan
+	row  veil[Row]
+	bits []outcomes // by slot of the plan's nodes
 }
 
 // Len returns the number of rules that were asked.
@@ -47,7 +47,7 @@ func (d *Decision) Outcome(i int) Outcome { return d.node(d.plan.roots[i]) }
 
 func (d *Decision) node(n int32) Outcome {
 	slot := d.plan.slots[n]
-	return Outcome(d.pass[slot/64]>>(slot%64)&1 | d.fail[slot/64]>>(slot%64)&1<<1)
+	return d.bits[slot/64].at(slot % 64)
 }
 
 // Finding returns what a rule says, with its reasons.

@@ -134,23 +134,30 @@ func ofEight(states uint64, flag state) uint64 {
 	return states / uint64(flag) & each * sideBySide >> 56
 }
 
+// outcomes are two bitsets of 64 slots: the nodes that pass and those that fail.
+type outcomes struct{ pass, fail uint64 }
+
+func (o outcomes) at(slot int32) Outcome { return Outcome(o.pass>>slot&1 | o.fail>>slot&1<<1) }
+
 // run evaluates every node for one person.
-func (l *layout) run(row *Row, pass, fail []uint64) Verdict {
+func (l *layout) run(row *Row, bits []outcomes) Verdict {
+	bits = bits[:len(l.words)]
 	for i := range l.words {
-		pass[i], fail[i] = l.words[i].ask(row)
+		bits[i] = l.words[i].ask(row)
 	}
 	for i := range l.groups {
 		g := &l.groups[i]
-		hold, not := g.of.count(pass), g.of.count(fail)
-		pass[g.slot/64] |= within(g.need, hold) << (g.slot % 64)
-		fail[g.slot/64] |= within(g.tooMany, not) << (g.slot % 64)
+		pass, fail := g.of.count(bits)
+		o := &bits[g.slot/64]
+		o.pass |= within(g.need, pass) << (g.slot % 64)
+		o.fail |= within(g.tooMany, fail) << (g.slot % 64)
 	}
-	return l.verdict(pass, fail)
+	return l.verdict(bits)
 }
 
 // ask answers the tests of a word. Those of a fact that is unknown neither pass nor
 // fail, whatever its value seems to be.
-func (w *slotWord) ask(row *Row) (pass, fail uint64) {
+func (w *slotWord) ask(row *Row) outcomes {
 	var hit uint64
 	for i := range w.numbers {
 		t := &w.numbers[i]
@@ -176,21 +183,25 @@ func (w *slotWord) ask(row *Row) (pass, fail uint64) {
 	hit |= (yes ^ w.untrue) & w.truths
 	hit &= isKnown
 	miss := isKnown&^hit | without
-	return hit&w.plain | miss&w.negated, miss&w.plain | hit&w.negated
+	return outcomes{hit&w.plain | miss&w.negated, miss&w.plain | hit&w.negated}
 }
 
-func (s slotSet) count(bitset []uint64) (n uint64) {
+// count returns how many of the set pass and fail.
+func (s slotSet) count(of []outcomes) (pass, fail uint64) {
 	for _, m := range s {
-		n += uint64(bits.OnesCount64(bitset[m.word] & m.mask))
+		o := &of[m.word]
+		pass += uint64(bits.OnesCount64(o.pass & m.mask))
+		fail += uint64(bits.OnesCount64(o.fail & m.mask))
 	}
-	return n
+	return pass, fail
 }
 
-func (l *layout) verdict(pass, fail []uint64) Verdict {
+func (l *layout) verdict(bits []outcomes) Verdict {
 	var failed, missing uint64
 	for _, m := range l.bars {
-		failed |= fail[m.word] & m.mask
-		missing |= m.mask &^ pass[m.word]
+		o := &bits[m.word]
+		failed |= o.fail & m.mask
+		missing |= m.mask &^ o.pass
 	}
 	switch {
 	case failed != 0:
