@@ -16,9 +16,12 @@ func (e *Engine[T]) Destination(number identity.Secret) [32]byte {
 	return e.keys.Index("account-number", number.Reveal())
 }
 
+// Accounts are known again by marks, which never change: what was paid to an account
+// before its payee got another one could not be put under new keys.
 const (
 	indexAccount = "account" // an account or wallet, to its internal id
 	indexPayee   = "payee"   // an account and a payee who was paid to it
+	underMarks   = "marks"   // no key that rotates
 )
 
 // accountBook gives the accounts that a chunk pays to their internal ids.
@@ -43,8 +46,8 @@ func (e *Engine[T]) accountBook(ctx context.Context, cases []*Case[T]) (*account
 	ask := func(kind string, digest [32]byte) { keys = append(keys, Key{TableIndex, []any{kind, digest[:]}}) }
 	for _, c := range cases {
 		if payout := &c.Applicant.Person.Payout; !payout.Account.IsZero() {
-			ask(indexAccount, e.keys.Index(indexAccount, accountValue(payout)))
-			ask(indexPayee, e.pairDigest(payout, p.payee(c.Applicant.ID, c.Applicant.Household)))
+			ask(indexAccount, e.keys.Mark(indexAccount, accountValue(payout)))
+			ask(indexPayee, e.pairDigest(payout, e.payeeOf(&c.Applicant)))
 		}
 	}
 	found, err := e.store.Load(ctx, Query{Keys: keys})
@@ -59,7 +62,7 @@ func (e *Engine[T]) accountBook(ctx context.Context, cases []*Case[T]) (*account
 }
 
 func (e *Engine[T]) pairDigest(payout *Payout, payee uuid.UUID) [32]byte {
-	return e.keys.Index(indexPayee, string(payee[:])+accountValue(payout))
+	return e.keys.Mark(indexPayee, string(payee[:])+accountValue(payout))
 }
 
 // countAccount names the account that a payment goes to, and counts the payee among
@@ -69,7 +72,7 @@ func (p *preparer[T]) countAccount(item *paymentRow, payout *Payout) error {
 	if book == nil {
 		return nil
 	}
-	account, pair := p.engine.keys.Index(indexAccount, accountValue(payout)), p.engine.pairDigest(payout, item.payee)
+	account, pair := p.engine.keys.Mark(indexAccount, accountValue(payout)), p.engine.pairDigest(payout, item.payee)
 	if !book.rows[account] {
 		id, err := p.engine.ids.next(p.at)
 		if err != nil {
@@ -95,5 +98,5 @@ func (p *preparer[T]) countAccount(item *paymentRow, payout *Payout) error {
 
 func (p *preparer[T]) index(kind string, digest [32]byte, owner uuid.UUID) {
 	p.accounts.rows[digest] = true
-	p.rows = append(p.rows, Row{Table: TableIndex, Values: []any{kind, digest[:], idValue(owner)}})
+	p.rows = append(p.rows, indexRow(kind, digest, owner, underMarks))
 }

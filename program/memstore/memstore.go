@@ -76,6 +76,13 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 			return nil, err
 		}
 	}
+	for i := range changes {
+		for _, row := range changes[i].Rows {
+			if spec := s.tables[row.Table].spec; !row.Gone && len(row.Values) != len(spec.Columns) {
+				return nil, fmt.Errorf("memstore: a row of table %s has %d values, not %d", spec.Name, len(row.Values), len(spec.Columns))
+			}
+		}
+	}
 	outcomes := make([]program.Outcome, len(changes))
 	for i, c := range changes {
 		now := c.At
