@@ -183,7 +183,8 @@ func (t *AccountTrust) append(b []byte) []byte {
 	if t.Exists {
 		exists = 1
 	}
-	return appendText(binary.AppendVarint(append(b, exists), int64(t.Score)), t.Confirmed)
+	b = appendText(binary.AppendVarint(append(b, exists), int64(t.Score)), string(t.Identity))
+	return appendText(b, t.Confirmed)
 }
 
 func trustOf(r *textReader) AccountTrust {
@@ -194,6 +195,7 @@ func trustOf(r *textReader) AccountTrust {
 	t.Checked, t.CheckedBy = r.moment(), r.text()
 	t.Exists = r.byte() == 1
 	t.Score = int(r.varint())
+	t.Identity = payment.Match(r.text())
 	t.Confirmed = r.text()
 	return t
 }
