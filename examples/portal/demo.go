@@ -224,6 +224,7 @@ func (s *seeding) buyFirst() error {
 }
 
 func (s *seeding) certifyFirst() error {
+	wati := s.wati
 	_, err := s.p.engine.FireAll(s.ctx, program.By{Actor: "kelas-kode"}, "demo certify 1", program.FireOrder[Jobseeker]{Wave: 1, States: []program.State{training}, Sealed: true,
 		Report: func(c *program.Case[Jobseeker]) (program.Report, bool) {
 			return program.Report{Event: certify, Amount: 100}, c.Application.Applicant == wati || c.Application.Receipt[5]%3 != 0
