@@ -577,7 +577,7 @@ func (m *model) pay(t *rapid.T) {
 	var same *payment.SameHandsError
 	require.ErrorAs(t, m.e.ApproveBatch(m.ctx, by("preparer", ""), n, b.Digest), &same)
 	require.NoError(t, m.e.ApproveBatch(m.ctx, by("approver", ""), n, b.Digest))
-	require.NoError(t, m.e.SubmitBatch(m.ctx, by("releaser", ""), n, [32]byte{1, byte(n)}))
+	require.NoError(t, m.e.SubmitBatch(m.ctx, by("releaser", ""), n, program.Release{File: [32]byte{1}, To: "BANK"}))
 	opening := payment.Rupiah(1_000_000)
 	opening.Units -= m.paidOut
 	st := program.Statement{ID: fmt.Sprint(n), Account: "treasury", Sequence: n, Digest: sha256.Sum256(fmt.Append(nil, n)), Opening: opening, Closing: opening}
