@@ -111,8 +111,8 @@ func (x *erasure[T]) forgetAccounts(ctx context.Context, a *Applicant[T], paid [
 	e := x.engine
 	for i := range paid {
 		p := &paid[i]
-		if p.account == uuid.Nil {
-			continue // accounts were not counted
+		if p.account == uuid.Nil || p.payee != a.ID {
+			continue // accounts were not counted, or a household or guardian was paid, who stay
 		}
 		reference, err := payment.Reference(p.batch, p.item, int(p.generation))
 		if err != nil {
@@ -136,10 +136,13 @@ func (x *erasure[T]) forgetAccounts(ctx context.Context, a *Applicant[T], paid [
 		if err != nil {
 			return err
 		}
+		if x.gone[indexPayee+string(pair[:])] {
+			continue
+		}
 		left := b[0].Posted - x.forgotten[p.account]
 		for _, row := range found.Rows {
 			key := textOf(row.Values[0]) + string(bytesOf(row.Values[1]))
-			if x.gone[key] || textOf(row.Values[0]) == indexAccount && left > 1 {
+			if textOf(row.Values[0]) == indexAccount && left > 1 {
 				continue
 			}
 			row.Gone, x.gone[key] = true, true

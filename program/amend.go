@@ -58,7 +58,10 @@ func (e *Engine[T]) Amend(ctx context.Context, by By, applicant uuid.UUID, corre
 		if a.State == Erased {
 			return &StateError{What: "applicant " + applicant.String(), State: string(Erased), Event: "amend"}
 		}
-		fixed := a
+		fixed, err := e.Applicant(ctx, applicant) // not a copy: details may share memory
+		if err != nil {
+			return err
+		}
 		correction.Correct(&fixed.Person, &fixed.Details)
 		old, err := amendable(&a)
 		if err != nil {

@@ -129,7 +129,7 @@ func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant
 	if appeal.sealed, err = seal(c.Applicant.aead, e.random, []byte(says), appeal.bound()); err != nil {
 		return 0, err
 	}
-	if err := s.appeal(c, rules.Filed, &appeal); err != nil {
+	if err := s.appeal(c, rules.Filed, &appeal, ""); err != nil {
 		return 0, err
 	}
 	number = appeal.Number
@@ -178,13 +178,14 @@ func (e *Engine[T]) endAppeal(ctx context.Context, cmd command, wave int64, appl
 	if err != nil {
 		return err
 	}
+	seat := ""
 	if state == AppealUpheld {
-		if err := e.appealSeat(ctx, c); err != nil {
+		if seat, err = e.appealSeat(ctx, c); err != nil {
 			return err
 		}
 	}
 	appeal.State, appeal.Due, appeal.Decided, appeal.Actor, appeal.Reason = state, time.Time{}, s.at, cmd.Actor, reason
-	if err := s.appeal(c, event, appeal); errors.Is(err, errNoSeat) {
+	if err := s.appeal(c, event, appeal, seat); errors.Is(err, errNoSeat) {
 		return &AppealError{"no-seat"}
 	} else if err != nil {
 		return err
@@ -218,10 +219,14 @@ func (e *Engine[T]) oneCase(ctx context.Context, by By, wave int64, applicant uu
 	return c, e.newSteps(ctx, by.Actor, &w), nil
 }
 
-// appeal fires an event of an appeal, and writes both.
-func (s *steps[T]) appeal(c *Case[T], event Event, appeal *Appeal) error {
+// appeal fires an event of an appeal, and writes both. If the move takes a seat, it is the
+// given one.
+func (s *steps[T]) appeal(c *Case[T], event Event, appeal *Appeal, seat string) error {
 	a := &c.Application
-	seat, before := a.Seat, a.SeatState
+	had, before := a.Seat, a.SeatState
+	if before != "held" && before != "granted" {
+		a.Seat = seat
+	}
 	from := a.State
 	why, err := s.fire(c, Report{Event: event}, nil)
 	if err != nil {
@@ -230,8 +235,8 @@ func (s *steps[T]) appeal(c *Case[T], event Event, appeal *Appeal) error {
 	if len(why) > 0 {
 		return &RefusedError{Event: event, State: from, Reasons: slices.Clone(why)}
 	}
-	if a.SeatState == before && before == "" && seat != "" {
-		a.Seat = "" // none was taken
+	if a.SeatState == before {
+		a.Seat = had // none was taken
 	}
 	s.rows = append(s.rows, appeal.row())
 	s.notes["note.appeal."+string(appeal.State)] = append(s.notes["note.appeal."+string(appeal.State)], shortID(a.Applicant))
@@ -248,16 +253,13 @@ func appealPlace(wave int64) quota.Place {
 
 // appealSeat says where the seat of an upheld appeal would be. Whether the move takes one is
 // the lifecycle's to say.
-func (e *Engine[T]) appealSeat(ctx context.Context, c *Case[T]) error {
-	a, w := &c.Application, c.Wave
-	if a.SeatState == "held" || a.SeatState == "granted" {
-		return nil
-	}
+func (e *Engine[T]) appealSeat(ctx context.Context, c *Case[T]) (string, error) {
+	w := c.Wave
 	wave := w.Number
 	if w.body.AppealsNext {
 		numbers, err := e.waveNumbers(ctx)
 		if err != nil {
-			return err
+			return "", err
 		}
 		wave = -1
 		for _, n := range numbers {
@@ -266,7 +268,7 @@ func (e *Engine[T]) appealSeat(ctx context.Context, c *Case[T]) error {
 			}
 			next, err := e.Wave(ctx, n)
 			if err != nil {
-				return err
+				return "", err
 			}
 			if next.body.AppealSeats > 0 {
 				wave = n
@@ -276,11 +278,10 @@ func (e *Engine[T]) appealSeat(ctx context.Context, c *Case[T]) error {
 	} else if w.body.AppealSeats == 0 {
 		wave = -1
 	}
-	a.Seat = ""
-	if wave >= 0 {
-		a.Seat = seatIn(wave, a.Wave, appealPlace(wave))
+	if wave < 0 {
+		return "", nil
 	}
-	return nil
+	return seatIn(wave, w.Number, appealPlace(wave)), nil
 }
 
 func (a *Appeal) bound() []byte {

@@ -49,7 +49,9 @@ func (e *Engine[T]) Freeze(ctx context.Context, by By, wave int64, order FreezeO
 		if w.body.Plan == nil {
 			return &FieldError{"Plan", "is missing: the wave cannot be drawn"}
 		}
-		frozen := e.clock().UTC().Truncate(time.Microsecond)
+		// Clocks of processes differ by up to ClockTolerance from the store's: an
+		// instant that no step can have had so far. Later steps are put behind it.
+		frozen := e.clock().UTC().Add(2 * ClockTolerance).Truncate(time.Microsecond)
 		if err := e.moveWave(ctx, By{Actor: by.Actor}, wave, "fix", nil, func(w *Wave, _ *Change) error {
 			w.body.Frozen = frozen
 			return nil

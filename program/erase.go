@@ -117,9 +117,7 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 // name is new each time. The counts are "erased", and "kept.WHY" for the others.
 func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, error) {
 	return e.runParts(ctx, by, job, "erase", nil, &Scan{Table: TableApplicants}, func(ctx context.Context, ask ask) (chunk, error) {
-		if ask.first {
-			ask.limit = min(ask.limit, 500) // each of them is looked up in every wave
-		}
+		ask.limit = min(ask.limit, 500) // each of them is looked up in every wave
 		rows, next, err := e.store.Page(ctx, Scan{Table: TableApplicants, After: ask.after, Through: ask.until, Limit: ask.limit})
 		if err != nil {
 			return chunk{}, err
@@ -140,6 +138,10 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 			return chunk{}, err
 		}
 		for _, id := range ids {
+			if ask.refused != nil {
+				c.counts["kept.refused"]++
+				continue
+			}
 			err := out.erase(ctx, out.people[id])
 			if why, kept := err.(*RetentionError); kept {
 				c.counts["kept."+why.Why]++
@@ -244,6 +246,7 @@ type erasure[T any] struct {
 	indexes map[string]Row
 	leaving map[uuid.UUID]int // members of a household that are erased together
 
+	bars      map[string]int64    // versions of marks that an earlier erasure left
 	gone      map[string]bool     // marks of accounts that go
 	forgotten map[uuid.UUID]int64 // payees of an account who go
 
@@ -261,7 +264,7 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 		return err
 	}
 	x.keys, x.indexes, x.leaving = map[uuid.UUID]Row{}, map[string]Row{}, map[uuid.UUID]int{}
-	x.gone, x.forgotten = map[string]bool{}, map[uuid.UUID]int64{}
+	x.gone, x.forgotten, x.bars = map[string]bool{}, map[uuid.UUID]int64{}, map[string]int64{}
 	var keys, digests []Key
 	for _, id := range ids {
 		a := x.people[id]
@@ -269,6 +272,9 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 			continue
 		}
 		keys = append(keys, Key{TablePersonKeys, []any{idValue(id)}})
+		if mark := e.barMark(a.Person.National.Reveal()); mark != nil {
+			keys = append(keys, Key{TableBars, []any{mark}})
+		}
 		for _, o := range e.indexesOf(a) {
 			digests = append(digests, o.keys()...)
 		}
@@ -280,6 +286,8 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 	for _, row := range found.Rows {
 		if row.Table == TablePersonKeys {
 			x.keys[idOf(row.Values[0])] = row
+		} else if row.Table == TableBars {
+			x.bars[string(bytesOf(row.Values[0]))] = row.Version
 		} else {
 			x.indexes[textOf(row.Values[0])+string(bytesOf(row.Values[1]))] = row
 		}
@@ -432,7 +440,8 @@ func (x *erasure[T]) keepBars(a *Applicant[T]) {
 	if forEver {
 		end = nil
 	}
-	x.rows = append(x.rows, Row{Table: TableBars, Values: []any{e.barMark(a.Person.National.Reveal()), strings.Join(names, ","), end, strings.Join(bases, "; ")}})
+	mark := e.barMark(a.Person.National.Reveal())
+	x.rows = append(x.rows, Row{Table: TableBars, Version: x.bars[string(mark)], Values: []any{mark, strings.Join(names, ","), end, strings.Join(bases, "; ")}})
 }
 
 func (x *erasure[T]) note() map[string]any {

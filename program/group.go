@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -117,8 +118,8 @@ func (g *grouped) leave(ctx context.Context, w *waiter) (Outcome, error) {
 }
 
 // carryOut applies changes together. If that fails each is applied by itself, so that
-// one whose values the store cannot take hurts nobody else: what a store says of a
-// whole set tells nothing about one change, and every change can be sent again.
+// one whose values the store cannot take hurts nobody else. Where nobody knows whether
+// the set was written, only those with a key are: the others' callers must know.
 func (g *grouped) carryOut(ctx context.Context, some []*waiter) {
 	changes := make([]Change, len(some))
 	for i, w := range some {
@@ -129,7 +130,7 @@ func (g *grouped) carryOut(ctx context.Context, some []*waiter) {
 		switch {
 		case err == nil:
 			w.done = outcomes[i]
-		case len(some) == 1:
+		case len(some) == 1 || w.change.Key == "" && !undone(err):
 			w.err = err
 		default:
 			alone, err := g.Store.Apply(ctx, changes[i:i+1])
@@ -141,4 +142,11 @@ func (g *grouped) carryOut(ctx context.Context, some []*waiter) {
 	for _, w := range some[1:] {
 		w.ready <- true
 	}
+}
+
+// undone reports whether it is certain that nothing was written.
+func undone(err error) bool {
+	var certain *UndoneError
+	var clock *ClockError
+	return errors.As(err, &certain) || errors.As(err, &clock)
 }

@@ -140,6 +140,8 @@ func (s *steps[T]) join(w Wave, applicant Row) (Application, error) {
 	if err != nil {
 		return Application{}, err
 	}
+	// Decided on the applicant as it was: nobody joins who is erased or barred meanwhile.
+	s.unchanged = append(s.unchanged, Expected{Key: Key{TableApplicants, applicant.Values[:1]}, Version: applicant.Version})
 	s.enter(&a, TrailStep{To: table.Start, AsOf: s.at}, deadline)
 	s.rows = append(s.rows, a.row(s.engine.trail))
 	return a, nil

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -80,6 +81,9 @@ func NewLocalKeyring(master []byte, random io.Reader) (*LocalKeyring, error) {
 func (s Secrets) Keyring(random io.Reader) (*LocalKeyring, error) {
 	if random == nil {
 		return nil, errors.New("program: a keyring needs a source of randomness")
+	}
+	if s.Former != nil && (s.Marks == nil || bytes.Equal(s.Former, s.Master)) {
+		return nil, errors.New("program: a rotation goes from one master key to another, and Marks stays what it was")
 	}
 	if s.Marks == nil {
 		s.Marks = s.Master

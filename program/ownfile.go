@@ -166,11 +166,19 @@ func (f *fileWriter[T]) person(a *Applicant[T]) {
 	if !p.Payout.Account.IsZero() {
 		f.line(f.text("file.account"), strings.TrimSpace(p.Payout.Provider+" "+p.Payout.Account.Reveal()+" "+p.Payout.Holder.Reveal()))
 	}
-	var details map[string]any
-	if data, err := json.Marshal(a.Details); err == nil && json.Unmarshal(data, &details) == nil {
-		for _, field := range sortedKeys(details) {
-			f.line(f.named("details."+field, field), fmt.Sprint(details[field]))
+	var details map[string]json.RawMessage
+	if data, err := json.Marshal(a.Details); err != nil {
+		f.faults = append(f.faults, err)
+	} else if json.Unmarshal(data, &details) != nil { // a T that is no object
+		f.line(f.text("file.details"), string(data))
+	}
+	for _, field := range sortedKeys(details) {
+		value := string(details[field])
+		var text string
+		if json.Unmarshal(details[field], &text) == nil {
+			value = text
 		}
+		f.line(f.named("details."+field, field), value)
 	}
 	f.section("file.observed")
 	for _, fact := range sortedKeys(a.Evidence) {

@@ -139,6 +139,9 @@ type jobRun[T any] struct {
 	job    job
 	// watched is how often a part that another process has was seen unchanged.
 	watched map[int64]sighting
+	// lost is how often a part was taken over from this run: each time it waits twice as
+	// long before it takes one over, so that two slow processes do not take turns for ever.
+	lost int
 }
 
 type sighting struct {
@@ -239,7 +242,7 @@ func (r *jobRun[T]) free(p *part) bool {
 		return true
 	}
 	seen := r.watched[p.number]
-	return seen.version == p.version && seen.times > watches
+	return seen.version == p.version && seen.times > watches<<r.lost
 }
 
 // watches is how often a part is looked at during a lease.
@@ -349,7 +352,11 @@ func (r *jobRun[T]) again(ctx context.Context, number int64) (*part, error) {
 		return nil, nil
 	}
 	p := &r.job.parts[i]
-	if j.head.state != jobRunning || p.state != jobRunning || p.owner != r.engine.workers.name {
+	if j.head.state != jobRunning || p.state != jobRunning {
+		return nil, nil
+	}
+	if p.owner != r.engine.workers.name {
+		r.lost = min(r.lost+1, 10)
 		return nil, nil
 	}
 	return p, nil

@@ -32,6 +32,8 @@ func (e *Engine[T]) RotateKeys(ctx context.Context, by By, job string) (Counts, 
 				continue
 			}
 			ids = append(ids, idOf(row.Values[0]))
+			// Nobody is corrected or erased meanwhile.
+			out.expect = append(out.expect, Expected{Key: Key{TableApplicants, row.Values[:1]}, Version: row.Version})
 		}
 		if err := e.rotate(ctx, ids, &out); err != nil {
 			return chunk{}, err

@@ -261,7 +261,15 @@ func (s *shares[T]) leave(ctx context.Context, applicant uuid.UUID, keep func(At
 			return nil, err
 		}
 		for i := range s.engine.program.Sharing {
-			if limit := &s.engine.program.Sharing[i]; limit.Of == of && limit.Within == 0 {
+			limit := &s.engine.program.Sharing[i]
+			if limit.Of != of || limit.Within != 0 {
+				continue
+			}
+			counted, err := s.engine.store.Balances(ctx, limit.account(value, s.engine.clock()))
+			if err != nil {
+				return nil, err
+			}
+			if counted[0].Posted > int64(s.left[value]-1) { // a limit that is newer than the registration has not counted it
 				limit.count(value, -1, s.engine.clock(), s.posts)
 			}
 		}

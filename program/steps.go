@@ -218,9 +218,10 @@ func (s *steps[T]) takeSeat(a *Application) error {
 	}
 	at := place(a)
 	s.posts.move(at.Account(quota.Left), at.Account(quota.Held), 1)
+	counted := a.SeatState == "returned" // by what counts for ever, for this case
 	a.SeatState = "held"
 	for _, l := range s.engine.program.Limits {
-		if account, ok := l.account(a); ok {
+		if account, ok := l.account(a); ok && !(l.Ever && counted) {
 			s.posts.add(account, 1, ledger.Between(0, l.Max))
 			s.posts.add(l.total(), -1, ledger.Free())
 		}

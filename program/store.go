@@ -124,6 +124,15 @@ func CheckClock(changes []Change, now time.Time) error {
 	return nil
 }
 
+// UndoneError is an error of Apply after which it is certain that nothing was written:
+// the transaction was taken back. A store that knows that says so.
+type UndoneError struct{ Err error }
+
+func (e *UndoneError) Error() string { return e.Err.Error() }
+
+// Unwrap gives what went wrong.
+func (e *UndoneError) Unwrap() error { return e.Err }
+
 // StaleError says that a row did not have the expected version, or that
 // another row has the same unique value. Reading again and deciding again can
 // help.

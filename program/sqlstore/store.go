@@ -215,7 +215,10 @@ func inTransaction(ctx context.Context, tx *transaction, work func(*transaction)
 		if _, undo := tx.conn.ExecContext(ctx, "ROLLBACK"); undo != nil {
 			return false, fmt.Errorf("sqlstore: rollback: %w", errors.Join(undo, err))
 		}
-		return true, err
+		if _, byIntent := err.(*undone); byIntent {
+			return true, err
+		}
+		return true, &program.UndoneError{Err: err}
 	}
 	err = tx.run("COMMIT")
 	return err == nil, err

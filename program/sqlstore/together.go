@@ -358,11 +358,25 @@ func bytesOrNil(b []byte) any {
 	return b
 }
 
-// expected holds each row that several changes expect once.
+// expected holds each row that several changes expect once. A row that one change
+// expects and another writes has an order that only one by one keeps.
 func (g *group) expected() (bool, error) {
 	var all []program.Expected
+	written := map[program.TableID][]int{}
+	for _, i := range g.writes {
+		for _, row := range g.changes[i].Rows {
+			written[row.Table] = append(written[row.Table], i)
+		}
+	}
 	for _, i := range g.writes {
 		for _, x := range g.changes[i].Expect {
+			for _, j := range written[x.Table] {
+				if j != i && slices.ContainsFunc(g.changes[j].Rows, func(r program.Row) bool {
+					return r.Table == x.Table && sameRow(x.Key, program.Key{Table: r.Table, Values: r.Values[:len(x.Values)]})
+				}) {
+					return false, nil
+				}
+			}
 			if !slices.ContainsFunc(all, func(y program.Expected) bool { return sameRow(x.Key, y.Key) && x.Version == y.Version }) {
 				all = append(all, x)
 			}
@@ -435,8 +449,9 @@ func (g *group) accounts() (bool, error) {
 			return false, err
 		}
 		changed := slices.ContainsFunc(names, func(name string) bool { return held[ledger.Account(name)] != g.before[ledger.Account(name)] })
-		if changed && !allows(held, g.moves) {
-			return false, nil
+		refused := slices.ContainsFunc(g.outcomes, func(o program.Outcome) bool { return o.Refusal != nil })
+		if changed && (refused || !allows(held, g.moves)) {
+			return false, nil // what was refused might fit now
 		}
 	}
 	moves := make([]ledger.Movement, len(names))
