@@ -11,6 +11,7 @@ require (
 	golang.org/x/mod v0.38.0
 	modernc.org/libc v1.75.6
 	modernc.org/sqlite v1.58.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (
@@ -27,7 +28,6 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
 )
 
 replace github.com/gelombang/gelombang => ../../../
