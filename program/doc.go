@@ -98,6 +98,37 @@
 // stored in the clear; so are actors, keys and job names, which therefore should
 // say nothing about a person.
 //
+// # Who knows something of people
+//
+// A [Verifier] is a partner that is asked about people: a population register. A job asks
+// about all whose evidence is missing or old, through a [Caller] that tries again and
+// leaves a dead partner in peace:
+//
+//	caller, err := program.NewCaller(register, time.Now, nil)
+//	counts, err := engine.AskVerifier(ctx, officer, "ask the register 1",
+//		program.VerifyOrder{Wave: 1, States: []program.State{"joined"}, Caller: caller})
+//	fmt.Println("answered:", counts["answered"])
+//
+// prints, of two people of whom the register knows one,
+//
+//	answered: 2
+//
+// The other's evidence is unknown, and a check leaves that case pending. While the
+// partner is dead people go on to join. What each call costs is counted before it is made
+// ([Engine.Costs], [Called]).
+//
+// # Duplicates
+//
+// [Program.Sharing] limits how many registrations share a phone, a device or an officer.
+// [Engine.FindAlike] finds people who may be one, [Engine.ReferAlike] puts them on a list
+// and [Engine.JudgeReferral] is how an officer judges them.
+//
+// # Beside the cases
+//
+// A [Record] is what the agency keeps beside the cases, without personal data. Records are
+// written with a step ([Report.Attached]) or by themselves ([Engine.Attach]). Package
+// training is built on them.
+//
 // # The journal
 //
 // Every change writes an entry to the journal. [Follow] hands entries to a reader,

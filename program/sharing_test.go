@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"testing"
@@ -23,7 +24,9 @@ func sharingEngine(t *testing.T, chunk int, more ...program.Sharing) (*story, *p
 	s.now, s.chunk = day(1), chunk
 	p := testProgram()
 	p.Sharing = append([]program.Sharing{{Name: "one-phone", Of: program.OfPhone, Max: 1}, {Name: "device", Of: program.OfDevice, Max: 2}}, more...)
-	e, err := s.engineOf(t, p)
+	keys, err := program.NewLocalKeyring(make([]byte, 32), rand.Reader)
+	require.NoError(t, err)
+	e, err := program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: rand.Reader}, &program.Options{Chunk: chunk})
 	require.NoError(t, err)
 	return s, e
 }

@@ -3,8 +3,8 @@ package training_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -92,10 +92,10 @@ func newShop(t *testing.T, change func(*program.Program[details], *training.Setu
 	if change != nil {
 		change(p, &s.setup)
 	}
-	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
+	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.Reader)
 	require.NoError(t, err)
 	s.keys = keys
-	around := program.Surroundings{Clock: func() time.Time { return s.now }, Random: rand.NewChaCha8([32]byte{1})}
+	around := program.Surroundings{Clock: func() time.Time { return s.now }, Random: rand.Reader}
 	s.engine, err = program.NewEngine(p, s.store, keys, around, nil)
 	require.NoError(t, err)
 	s.desk, err = training.NewDesk(s.engine, keys, around, s.setup)
