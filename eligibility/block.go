@@ -47,10 +47,10 @@ type column struct {
 func NewBlock[E any](s *Schema[E]) *Block[E] {
 	inside := &columns{of: make([]column, len(s.facts))}
 	b := &Block[E]{schema: s, inside: veiled(inside)}
-	inside.row.begin(s.known(), make([]cell, len(s.facts)))
-	which := make([]int32, len(s.facts))
+	inside.row.begin(s.known())
+	which := make([]uint8, len(s.facts))
 	for i := range s.facts {
-		which[i] = int32(i)
+		which[i] = uint8(i)
 		c := &inside.of[i]
 		c.about = &s.facts[i].about
 		switch c.about.kind {
@@ -85,21 +85,21 @@ func (b *Block[E]) Add(e *E) bool {
 	inside := b.inside.get()
 	row := &inside.row
 	if e == nil {
-		clear(row.cells)
+		row.forget()
 	} else {
 		b.readers.read(e, row)
 	}
 	for i := range inside.of {
-		inside.of[i].put(b.n, &row.cells[i])
+		inside.of[i].put(b.n, row.cell(uint8(i)))
 	}
 	b.n++
 	return true
 }
 
-func (c *column) put(row int, from *cell) {
+func (c *column) put(row int, from cell) {
 	word, bit := row/64%blockWords, uint64(1)<<(row%64)
-	known, without := bit&-uint64(from.state&1), bit&-uint64(from.state>>1)
-	c.known[word] = c.known[word]&^bit | known
+	isKnown, without := bit&-uint64(from.state&known), bit&-uint64(from.state&notApplicable>>1)
+	c.known[word] = c.known[word]&^bit | isKnown
 	c.without[word] = c.without[word]&^bit | without
 	switch {
 	case c.n != nil:
@@ -117,7 +117,7 @@ func (c *column) put(row int, from *cell) {
 // cell returns what a column says of one row, within the limits.
 func (c *column) cell(row int, within limits) cell {
 	word, bit := row/64%blockWords, row%64
-	out := cell{state: status(c.known[word]>>bit&1 | c.without[word]>>bit&1<<1)}
+	out := cell{state: state(c.known[word]>>bit&1 | c.without[word]>>bit&1<<1)}
 	switch {
 	case c.n != nil:
 		out.n = c.n[row]

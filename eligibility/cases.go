@@ -139,16 +139,19 @@ func (c *Compiled[E]) runCase(k *Case, path string) (rule int, got Outcome, faul
 	plan := c.plan(k.At, k.AsOf, k.Known)
 	var d Decision
 	d.begin(plan)
+	row := d.row.get()
 	for name, value := range k.Facts {
 		f, ok := c.about.index[name]
 		if !ok {
 			return 0, 0, &Fault{path + ".facts", "fact", "there is no fact " + quote(name)}
 		}
-		if err := c.about.facts[f].readValue(value, k.AsOf, &d.row.get().cells[f]); err != nil {
+		var read cell
+		if err := c.about.facts[f].readValue(value, k.AsOf, &read); err != nil {
 			return 0, 0, &Fault{path + ".facts." + name, "value", err.Error()}
 		}
+		row.put(uint8(f), read)
 	}
-	d.decide()
+	d.decide(row)
 	for i := range d.Len() {
 		if d.Rule(i) == k.Rule {
 			return c.editionAt(k), d.Outcome(i), nil
@@ -187,11 +190,9 @@ func (a *about) readValue(tree any, asOf calendar.Date, to *cell) error {
 	n, err := a.number(tree)
 	*to = cell{n: n, on: on, state: known}
 	if errors.Is(err, errConflicting) {
-		*to, err = cell{on: on, cause: Conflicting}, nil
+		*to, err = cell{on: on, state: unknown(Conflicting)}, nil
 	}
-	if to.on < fresh && to.state != unknown {
-		to.state, to.cause = unknown, Expired
-	}
+	to.expire(fresh)
 	return err
 }
 
@@ -199,7 +200,7 @@ func readState(object map[string]any, on int32, to *cell) (done bool, err error)
 	if why, ok := object["unknown"].(string); ok && len(object) == 1 {
 		for i, cause := range causes {
 			if cause == why {
-				*to = cell{on: on, cause: Cause(i)}
+				*to = cell{on: on, state: unknown(Cause(i))}
 				return true, nil
 			}
 		}

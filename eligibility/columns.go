@@ -154,7 +154,7 @@ func newSheet(p *program, facts *dictionaries) *sheet {
 	for i := range s.pass {
 		s.pass[i], s.fail[i] = new([blockWords]uint64), new([blockWords]uint64)
 	}
-	s.row.get().begin(facts, make([]cell, len(facts.facts)))
+	s.row.get().begin(facts)
 	widest := 0
 	for i := range p.combos {
 		widest = max(widest, len(p.combos[i].of))
@@ -203,7 +203,7 @@ func (s *sheet) askGo(t *test, columns []column, pass, fail []uint64) {
 	scratch := s.row.get()
 	for row := range s.rows {
 		for k, fact := range t.rule.asks {
-			scratch.cells[fact] = columns[fact].cell(row, t.asks[k])
+			scratch.put(fact, columns[fact].cell(row, t.asks[k]))
 		}
 		c := t.rule.askGo(scratch)
 		o := uint64(t.outcome(&c))

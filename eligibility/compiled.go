@@ -153,15 +153,15 @@ func (c *Compiled[E]) info(i int, legal, known calendar.Date) (*ruleInfo, error)
 }
 
 // lookedAt returns the facts that a condition looks at, each once.
-func (d *dictionaries) lookedAt(c Condition) []int32 {
-	var facts []int32
-	add := func(i int) {
-		if !slices.Contains(facts, int32(i)) {
-			facts = append(facts, int32(i))
+func (d *dictionaries) lookedAt(c Condition) []uint8 {
+	var facts []uint8
+	add := func(i uint8) {
+		if !slices.Contains(facts, i) {
+			facts = append(facts, i)
 		}
 	}
 	c.leaves(func(leaf *Condition) {
-		i := d.index[leaf.fact]
+		i := uint8(d.index[leaf.fact])
 		if d.facts[i].kind != goKind {
 			add(i)
 		}
@@ -217,7 +217,7 @@ func (d *dictionaries) describe(i int, facts map[string]any) {
 	asks := []string{}
 	for _, named := range f.asks {
 		asks = append(asks, d.facts[named].name)
-		d.describe(named, facts)
+		d.describe(int(named), facts)
 	}
 	if f.kind == goKind {
 		about["facts"] = asks
@@ -245,14 +245,14 @@ func (c *Compiled[E]) plan(stage string, legal, known calendar.Date) *plan {
 	}
 	p.program = b.finish(p.roots)
 	p.births = p.noneBornLater(legal)
-	p.words = p.testWords()
+	p.latest = dayOrder(legal)
 	var bars []int32
 	for i, info := range p.rules {
 		if info.severity == Bar {
 			bars = append(bars, p.roots[i])
 		}
 	}
-	p.bars = setOf(bars)
+	p.layout = newLayout(&p.program, c.about, bars)
 	p.reads = p.readBy(c.about)
 	p.named = c.about.factsName(p.reads)
 	for _, i := range p.reads {

@@ -77,7 +77,7 @@ func (c *Condition) leaves(each func(*Condition)) {
 // Fact is the part that the facts of all kinds share.
 type Fact struct {
 	name string
-	at   int32 // its position among the facts of its schema
+	at   uint8 // its position among the facts of its schema
 	of   *identity
 }
 

@@ -161,11 +161,11 @@ func (x explorer) holds(nodes []int32) (fewest, most int, fine bool) {
 func (x explorer) entangled(nodes []int32) [][]int32 {
 	type group struct {
 		nodes []int32
-		facts map[int32]bool
+		facts map[uint8]bool
 	}
 	var groups []group
 	for _, n := range nodes {
-		now := group{[]int32{n}, map[int32]bool{}}
+		now := group{[]int32{n}, map[uint8]bool{}}
 		x.factsOf(n, now.facts)
 		var rest []group
 		for _, g := range groups {
@@ -187,7 +187,7 @@ func (x explorer) entangled(nodes []int32) [][]int32 {
 	return out
 }
 
-func share(a, b map[int32]bool) bool {
+func share(a, b map[uint8]bool) bool {
 	for f := range a {
 		if b[f] {
 			return true
@@ -196,7 +196,7 @@ func share(a, b map[int32]bool) bool {
 	return false
 }
 
-func (x explorer) factsOf(node int32, facts map[int32]bool) {
+func (x explorer) factsOf(node int32, facts map[uint8]bool) {
 	x.testsOf(node, func(t *test) { facts[t.fact] = true })
 }
 
@@ -214,11 +214,11 @@ const mostTried = 1 << 15
 
 // tryAll tries every combination of the values that matter.
 func (x explorer) tryAll(nodes []int32) (fewest, most int, fine bool) {
-	asked := map[int32][]*test{}
+	asked := map[uint8][]*test{}
 	for _, n := range nodes {
 		x.testsOf(n, func(t *test) { asked[t.fact] = append(asked[t.fact], t) })
 	}
-	var facts []int32
+	var facts []uint8
 	var values [][]cell
 	tries := 1
 	for f, tests := range asked {

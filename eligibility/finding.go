@@ -26,9 +26,9 @@ type Decision struct {
 	AsOf    calendar.Date // the legal date: rules and ages are those of this day
 	Verdict Verdict
 
-	plan       *plan
-	row        veil[Row]
-	pass, fail []uint64 // bitsets of the plan's nodes
+	plan *plan
+	row  veil[Row]
+	bits []outcomes // by slot of the plan's nodes
 }
 
 // Len returns the number of rules that were asked.
@@ -46,7 +46,8 @@ func (d *Decision) Rule(i int) string { return d.plan.rules[i].code }
 func (d *Decision) Outcome(i int) Outcome { return d.node(d.plan.roots[i]) }
 
 func (d *Decision) node(n int32) Outcome {
-	return Outcome(d.pass[n/64]>>(n%64)&1 | d.fail[n/64]>>(n%64)&1<<1)
+	slot := d.plan.slots[n]
+	return d.bits[slot/64].at(slot % 64)
 }
 
 // Finding returns what a rule says, with its reasons.
@@ -58,7 +59,7 @@ func (d *Decision) Finding(i int) Finding {
 	}
 	k := &kept{rule: f.rule, facts: d.plan.facts, cells: make([]cell, len(f.rule.facts))}
 	for i, fact := range f.rule.facts {
-		k.cells[i] = d.row.get().cells[fact]
+		k.cells[i] = d.row.get().cell(fact)
 	}
 	f.kept = veiled(k)
 	return f
@@ -79,7 +80,7 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 	if f.kind == goKind {
 		return d.missingInGo(f, all)
 	}
-	return addMissing(all, f, d.row.get().cells[t.fact])
+	return addMissing(all, f, d.row.get().cell(t.fact).state)
 }
 
 // missingInGo: what is unknown of the facts that a rule in Go looks at; all of them
@@ -87,21 +88,21 @@ func (d *Decision) missing(node int32, all []Missing) []Missing {
 func (d *Decision) missingInGo(f *about, all []Missing) []Missing {
 	before := len(all)
 	for _, i := range f.asks {
-		if d.row.get().cells[i].state == unknown {
-			all = addMissing(all, &d.plan.facts.facts[i], d.row.get().cells[i])
+		if c := d.row.get().cell(i); c.state.unknown() {
+			all = addMissing(all, &d.plan.facts.facts[i], c.state)
 		}
 	}
 	if len(all) > before {
 		return all
 	}
 	for _, i := range f.asks {
-		all = addMissing(all, &d.plan.facts.facts[i], cell{cause: Conflicting})
+		all = addMissing(all, &d.plan.facts.facts[i], unknown(Conflicting))
 	}
 	return all
 }
 
-func addMissing(all []Missing, f *about, c cell) []Missing {
-	m := Missing{f.name, f.source, c.cause}
+func addMissing(all []Missing, f *about, s state) []Missing {
+	m := Missing{f.name, f.source, s.cause()}
 	if slices.Contains(all, m) {
 		return all
 	}

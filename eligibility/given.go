@@ -18,7 +18,7 @@ type Given struct {
 
 // askGo lets a rule in Go decide, unless nothing is known of what it looks at.
 func (a *about) askGo(row *Row) cell {
-	if !slices.ContainsFunc(a.asks, func(k int) bool { return row.cells[k].state != unknown }) {
+	if !slices.ContainsFunc(a.asks, func(k uint8) bool { return !row.unknown(k) }) {
 		return cell{}
 	}
 	switch a.decide(Given{row, a}) {
@@ -31,10 +31,10 @@ func (a *about) askGo(row *Row) cell {
 }
 
 func (g Given) cell(f *Fact) cell {
-	if g.row == nil || f.of != g.row.of || !slices.Contains(g.rule.asks, int(f.at)) {
+	if g.row == nil || f.of != g.row.of || !slices.Contains(g.rule.asks, f.at) {
 		return cell{}
 	}
-	return g.row.cells[f.at]
+	return g.row.cell(f.at)
 }
 
 func given[T any](c cell, v func(n int64) T) Value[T] {

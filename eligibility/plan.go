@@ -18,13 +18,13 @@ type plan struct {
 	facts                 *dictionaries
 	rules                 []*ruleInfo
 	roots                 []int32 // the node of each rule
-	bars                  nodeSet // the nodes of the rules that decide
-	reads                 []int32 // the facts that are read, in the order of the schema
+	reads                 []uint8 // the facts that are read, in the order of the schema
 	named                 [8]byte // names them in a snapshot
-	words                 []testWord
-	births                []int32 // the facts of which an age is asked
-	byGo                  []int32 // the rules in Go
+	latest                int32   // the order of asOf: a birth is not later
+	births                []uint8 // the facts of which an age is asked
+	byGo                  []uint8 // the rules in Go
 	program
+	layout
 }
 
 // ruleInfo is what a finding needs of its rule.
@@ -33,7 +33,7 @@ type ruleInfo struct {
 	severity Severity
 	basis    Basis
 	params   []Param
-	facts    []int32   // those that it looks at, also by a rule in Go
+	facts    []uint8   // those that it looks at, also by a rule in Go
 	require  Condition // with the values of its parameters
 	texts    map[string]ruleTexts
 }
@@ -50,7 +50,7 @@ func (p *program) nodes() int { return len(p.tests) + len(p.combos) }
 // test compares one fact. Dates, ages and freshness are dates' orders, codes are
 // positions.
 type test struct {
-	fact   int32
+	fact   uint8
 	limits // of the fact, in columns; a cell knows already
 	low    int64
 	span   uint64     // high minus low; of codes their mask
@@ -71,7 +71,7 @@ type limits struct{ fresh, latest int32 }
 type way uint
 
 const (
-	unsettled    = way(unknown)
+	unsettled    = way(0)
 	holds        = way(known)
 	doesNotApply = way(notApplicable)
 	holdsNot     = holds | doesNotApply
@@ -91,28 +91,6 @@ const (
 type combo struct {
 	need int
 	of   []int32
-	set  nodeSet // the same parts
-}
-
-// nodeSet is a set of nodes, as the words of a bitset that are not zero.
-type nodeSet []maskWord
-
-type maskWord struct {
-	word int
-	mask uint64
-}
-
-func setOf(nodes []int32) nodeSet {
-	var set nodeSet
-	for _, n := range nodes {
-		i := slices.IndexFunc(set, func(m maskWord) bool { return m.word == int(n)/64 })
-		if i < 0 {
-			i = len(set)
-			set = append(set, maskWord{word: int(n) / 64})
-		}
-		set[i].mask |= 1 << (n % 64)
-	}
-	return set
 }
 
 // builder makes a program. A node is a test's position, or -1 minus a combination's.
@@ -134,9 +112,6 @@ func (b *builder) finish(nodes ...[]int32) program {
 				some[i] = int32(len(b.tests)) - 1 - n
 			}
 		}
-	}
-	for i := range b.combos {
-		b.combos[i].set = setOf(b.combos[i].of)
 	}
 	return b.program
 }
@@ -255,7 +230,7 @@ func (t *test) key() string {
 func resolve(d *dictionaries, c Condition, asOf calendar.Date, negated bool) test {
 	i := d.index[c.fact]
 	f := &d.facts[i]
-	t := test{fact: int32(i), out: [4]Outcome{holds: Pass, holdsNot: Fail, doesNotApply: Fail}}
+	t := test{fact: uint8(i), out: [4]Outcome{holds: Pass, holdsNot: Fail, doesNotApply: Fail}}
 	t.limits = limits{f.freshFrom(asOf), afterAllDays}
 	if negated {
 		t.out = [4]Outcome{holds: Fail, holdsNot: Pass, doesNotApply: Pass}
@@ -345,14 +320,14 @@ func (t *test) way(c *cell) way {
 	if c.state == known && !t.holds(c.n) {
 		return holdsNot
 	}
-	return way(c.state)
+	return way(c.state & status)
 }
 
 func (t *test) outcome(c *cell) Outcome { return t.out[t.way(c)] }
 
 // noneBornLater lets what is known of a fact be unknown for all tests when an age is
 // asked of it and it is a day after asOf. It returns these facts.
-func (p *program) noneBornLater(asOf calendar.Date) (births []int32) {
+func (p *program) noneBornLater(asOf calendar.Date) (births []uint8) {
 	for i := range p.tests {
 		if t := &p.tests[i]; t.age && !slices.Contains(births, t.fact) {
 			births = append(births, t.fact)
@@ -364,7 +339,7 @@ func (p *program) noneBornLater(asOf calendar.Date) (births []int32) {
 			t.latest = dayOrder(asOf)
 		}
 		for k := range t.asks {
-			if slices.Contains(births, int32(t.rule.asks[k])) {
+			if slices.Contains(births, t.rule.asks[k]) {
 				t.asks[k].latest = dayOrder(asOf)
 			}
 		}
@@ -376,21 +351,21 @@ func (p *program) noneBornLater(asOf calendar.Date) (births []int32) {
 // in Go find.
 func (p *plan) settle(row *Row) {
 	for _, i := range p.births {
-		row.cells[i].bornBy(dayOrder(p.asOf))
+		row.bornBy(i, p.latest)
 	}
 	for _, i := range p.byGo {
-		row.cells[i] = p.facts.facts[i].askGo(row)
+		row.put(i, p.facts.facts[i].askGo(row))
 	}
 }
 
 func (c *cell) bornBy(latest int32) {
 	if latest < afterAllDays && c.state == known && c.n > int64(latest) {
-		c.state, c.cause = unknown, Conflicting
+		c.state = unknown(Conflicting)
 	}
 }
 
 // readBy returns the facts that tests ask, with those that rules in Go look at.
-func (p *program) readBy(d *dictionaries) []int32 {
+func (p *program) readBy(d *dictionaries) []uint8 {
 	asked := make([]bool, len(d.facts))
 	for i := range p.tests {
 		f := p.tests[i].fact
@@ -399,10 +374,10 @@ func (p *program) readBy(d *dictionaries) []int32 {
 			asked[named] = true
 		}
 	}
-	var reads []int32
+	var reads []uint8
 	for i := range asked {
 		if asked[i] {
-			reads = append(reads, int32(i))
+			reads = append(reads, uint8(i))
 		}
 	}
 	return slices.Clip(reads)

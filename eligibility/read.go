@@ -13,8 +13,7 @@ import (
 type cell struct {
 	n     int64
 	on    int32 // order of the day on which the source was asked
-	state status
-	cause Cause
+	state state
 }
 
 // fact is a declared fact with the one getter of its kind.
@@ -54,18 +53,21 @@ type readers[E any] struct {
 }
 
 // aging is a fact and the first day whose answers are not too old.
-type aging struct{ at, fresh int32 }
+type aging struct {
+	at    uint8
+	fresh int32
+}
 
 // reader reads one fact into the cell of its position.
 type reader[E, V any] struct {
-	at    int32
+	at    uint8
 	fresh int32 // an answer of an earlier day is expired
 	get   func(*E) V
 	about *about
 }
 
 // newReaders returns readers of some facts. A zero legal date lets no answer expire.
-func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, legal calendar.Date) *readers[E] {
+func newReaders[E any](facts []fact[E], together func(*E, *Row), which []uint8, legal calendar.Date) *readers[E] {
 	r := &readers[E]{}
 	for _, i := range which {
 		f := &facts[i]
@@ -91,7 +93,7 @@ func newReaders[E any](facts []fact[E], together func(*E, *Row), which []int32, 
 	return r
 }
 
-func addReader[E, T any](values *[]reader[E, Value[T]], seen *[]reader[E, Observation[T]], at, fresh int32, a *about, g getter[E, T]) {
+func addReader[E, T any](values *[]reader[E, Value[T]], seen *[]reader[E, Observation[T]], at uint8, fresh int32, a *about, g getter[E, T]) {
 	if g.value != nil {
 		*values = append(*values, reader[E, Value[T]]{at, fresh, g.value, a})
 	}
@@ -109,12 +111,14 @@ func (a *about) freshFrom(legal calendar.Date) int32 {
 }
 
 func (r *readers[E]) read(e *E, row *Row) {
-	cells := row.cells
 	if r.together != nil {
-		clear(cells)
+		row.forget()
+		for _, a := range r.aging {
+			row.on[a.at] = notAskedOn
+		}
 		r.together(e, row)
 		for _, a := range r.aging {
-			cells[a.at].expire(a.fresh)
+			row.expire(a.at, a.fresh)
 		}
 		if !r.alone {
 			return
@@ -123,90 +127,87 @@ func (r *readers[E]) read(e *E, row *Row) {
 	for i := range r.bools {
 		f := &r.bools[i]
 		v := f.get(e)
-		cells[f.at] = cell{asNumber(v.value), 0, v.status, v.cause}
+		row.setTruth(f.at, v.value, v.state)
 	}
 	for i := range r.boolsSeen {
 		f := &r.boolsSeen[i]
 		o := f.get(e)
-		cells[f.at] = cell{asNumber(o.Value.value), 0, o.Value.status, o.Value.cause}
+		row.setTruth(f.at, o.Value.value, o.Value.state)
 		if f.about.maxDays > 0 {
-			cells[f.at].seen(o.On, f.fresh)
+			row.on[f.at] = dayOrder(o.On)
+			row.expire(f.at, f.fresh)
 		}
 	}
 	for i := range r.ints {
 		f := &r.ints[i]
 		v := f.get(e)
-		cells[f.at] = cell{v.value, 0, v.status, v.cause}
+		row.set(f.at, v.value, v.state)
 	}
 	for i := range r.dates {
 		f := &r.dates[i]
 		v := f.get(e)
-		if v.status == known && v.value.Valid() {
-			cells[f.at] = cell{int64(dayOrder(v.value)), 0, known, 0}
+		if v.state == known && v.value.Valid() {
+			row.set(f.at, int64(dayOrder(v.value)), known)
 			continue
 		}
-		cells[f.at] = dateCell(f.about, v)
+		row.put(f.at, dateCell(f.about, v))
 	}
 	for i := range r.codes {
 		f := &r.codes[i]
-		cells[f.at] = codeCell(f.about, f.get(e))
+		row.put(f.at, codeCell(f.about, f.get(e)))
 	}
 	if r.rare {
-		r.readRest(e, cells)
+		r.readRest(e, row)
 	}
 }
 
 // readRest reads the kinds that are rare.
-func (r *readers[E]) readRest(e *E, cells []cell) {
+func (r *readers[E]) readRest(e *E, row *Row) {
 	for i := range r.sets {
 		f := &r.sets[i]
-		cells[f.at] = setCell(f.about, f.get(e))
+		row.put(f.at, setCell(f.about, f.get(e)))
 	}
-	readSeen(r.intsSeen, e, cells, intCell)
-	readSeen(r.datesSeen, e, cells, dateCell)
-	readSeen(r.codesSeen, e, cells, codeCell)
-	readSeen(r.setsSeen, e, cells, setCell)
+	readSeen(r.intsSeen, e, row, intCell)
+	readSeen(r.datesSeen, e, row, dateCell)
+	readSeen(r.codesSeen, e, row, codeCell)
+	readSeen(r.setsSeen, e, row, setCell)
 }
 
-func readSeen[E, T any](list []reader[E, Observation[T]], e *E, cells []cell, from func(*about, Value[T]) cell) {
+func readSeen[E, T any](list []reader[E, Observation[T]], e *E, row *Row, from func(*about, Value[T]) cell) {
 	for i := range list {
 		o := list[i].get(e)
-		c := &cells[list[i].at]
-		*c = from(list[i].about, o.Value)
-		c.seen(o.On, list[i].fresh)
+		c := from(list[i].about, o.Value)
+		c.on = dayOrder(o.On)
+		c.expire(list[i].fresh)
+		row.put(list[i].at, c)
 	}
 }
 
-// seen notes when the source was asked. Too long ago, and nothing is known.
-func (c *cell) seen(on calendar.Date, fresh int32) {
-	c.on = dayOrder(on)
-	c.expire(fresh)
-}
-
+// expire: the source was asked too long ago, and nothing is known.
 func (c *cell) expire(fresh int32) {
-	if c.on < fresh && c.state != unknown {
-		c.state, c.cause = unknown, Expired
+	if c.on < fresh && !c.state.unknown() {
+		c.state = unknown(Expired)
 	}
 }
 
-func intCell(_ *about, v Value[int64]) cell { return cell{v.value, 0, v.status, v.cause} }
+func intCell(_ *about, v Value[int64]) cell { return cell{v.value, 0, v.state} }
 
 func dateCell(_ *about, v Value[calendar.Date]) cell {
-	if v.status == known && !v.value.Valid() {
-		return cell{cause: Conflicting}
+	if v.state == known && !v.value.Valid() {
+		return cell{state: unknown(Conflicting)}
 	}
-	return cell{int64(dayOrder(v.value)), 0, v.status, v.cause}
+	return cell{int64(dayOrder(v.value)), 0, v.state}
 }
 
 func codeCell(a *about, v Value[string]) cell {
-	if v.status != known {
-		return cell{0, 0, v.status, v.cause}
+	if v.state != known {
+		return cell{0, 0, v.state}
 	}
 	at := a.positionOf(v.value)
 	if at < 0 {
-		return cell{cause: Conflicting}
+		return cell{state: unknown(Conflicting)}
 	}
-	return cell{int64(at), 0, known, 0}
+	return cell{int64(at), 0, known}
 }
 
 func setCell(a *about, v Value[[]string]) cell {
@@ -214,11 +215,11 @@ func setCell(a *about, v Value[[]string]) cell {
 	for _, code := range v.value {
 		at := a.positionOf(code)
 		if at < 0 {
-			return cell{cause: Conflicting}
+			return cell{state: unknown(Conflicting)}
 		}
 		set |= 1 << (at & 63)
 	}
-	return cell{int64(set), 0, v.status, v.cause}
+	return cell{int64(set), 0, v.state}
 }
 
 // positionOf looks a code up, and returns -1 for one outside the dictionary. Short

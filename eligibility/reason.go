@@ -72,7 +72,7 @@ func (t *ruleTexts) undecided(missing []Missing) string {
 type byCause [len(causes)]string
 
 // wordMissing words all evidence that the rule can ask for.
-func (t *ruleTexts) wordMissing(w *writer, d *dictionaries, facts []int32) {
+func (t *ruleTexts) wordMissing(w *writer, d *dictionaries, facts []uint8) {
 	t.words, t.ready = map[string]*byCause{}, map[string]*byCause{}
 	for _, i := range facts {
 		f := &d.facts[i]

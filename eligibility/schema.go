@@ -8,7 +8,7 @@ import (
 	"github.com/gelombang/gelombang/program/calendar"
 )
 
-// Schema is the list of the facts that rules may ask about an E. Facts are named
+// Schema is the list of the facts that rules may ask about an E, at most 256. Facts are named
 // in the letters a to z, digits, _ and -. Faults of a declaration are reported
 // by Compile. A schema is built once, before it is used.
 //
@@ -23,6 +23,8 @@ type Schema[E any] struct {
 	read   func(*E, *Row)
 	id     *identity
 }
+
+const maxFacts = 256
 
 // NewSchema returns a schema without facts.
 func NewSchema[E any]() *Schema[E] {
@@ -162,7 +164,7 @@ func (s *Schema[E]) Go(name string, rule GoRule) GoFact {
 			s.faults = append(s.faults, Fault{path, "facts", quote(each.name) + " is not a fact declared before"})
 			continue
 		}
-		a.asks = append(a.asks, i)
+		a.asks = append(a.asks, uint8(i))
 	}
 	if len(rule.Reason) == 0 {
 		s.faults = append(s.faults, Fault{path, "reason", "is missing"})
@@ -201,10 +203,14 @@ func (s *Schema[E]) add(f fact[E], getter bool) Fact {
 		s.faults = append(s.faults, Fault{path, "twice", "the fact is declared twice"})
 		return Fact{name: f.name}
 	}
+	if len(s.facts) == maxFacts {
+		s.faults = append(s.faults, Fault{path, "size", "there are too many facts"})
+		return Fact{name: f.name}
+	}
 	f.alone = getter
 	s.index[f.name] = len(s.facts)
 	s.facts = append(s.facts, f)
-	return Fact{name: f.name, at: int32(len(s.facts) - 1), of: s.id}
+	return Fact{name: f.name, at: uint8(len(s.facts) - 1), of: s.id}
 }
 
 // known returns the descriptions of the facts that are declared so far.
@@ -234,9 +240,12 @@ type about struct {
 	codes    []string
 	position map[string]int
 	reason   map[string]string // of a rule in Go
-	asks     []int             // facts that a rule in Go looks at
+	asks     []uint8           // facts that a rule in Go looks at
 	decide   func(Given) Outcome
 }
+
+// isTruth: its value is true or false.
+func (a *about) isTruth() bool { return a.kind == boolKind || a.kind == goKind }
 
 type kind uint8
 

@@ -31,21 +31,21 @@ func (d *Decision) AppendFacts(b []byte) []byte {
 	b = append(b, d.plan.named[:]...)
 	for _, i := range d.plan.reads {
 		if f := &d.plan.facts.facts[i]; f.kind != goKind {
-			b = f.appendCell(b, &d.row.get().cells[i])
+			b = f.appendCell(b, d.row.get().cell(i))
 		}
 	}
 	return b
 }
 
-func (a *about) appendCell(b []byte, c *cell) []byte {
-	if c.state == unknown {
-		return append(b, byte(c.cause&3)<<2)
-	}
-	head := byte(c.state)
+func (a *about) appendCell(b []byte, c cell) []byte {
+	head := c.state
 	if c.state == known && a.kind == boolKind {
-		head |= byte(c.n&1) << 4
+		head |= state(c.n&1) * truth
 	}
-	b = append(b, head)
+	b = append(b, byte(head))
+	if c.state.unknown() {
+		return b
+	}
 	if c.state == known {
 		b = a.appendValue(b, c.n)
 	}
@@ -106,16 +106,17 @@ func (p *Plan[E]) DecideFacts(facts []byte, d *Decision) error {
 	if d.plan != p.plan {
 		d.begin(p.plan)
 	}
-	if err := p.readFacts(facts, d.row.get().cells); err != nil {
+	row := d.row.get()
+	if err := p.readFacts(facts, row); err != nil {
 		*d = Decision{}
 		return err
 	}
-	d.decide()
+	d.decide(row)
 	return nil
 }
 
-func (p *plan) readFacts(b []byte, cells []cell) error {
-	clear(cells)
+func (p *plan) readFacts(b []byte, row *Row) error {
+	row.forget()
 	if len(b) == 0 || b[0] != snapshotVersion {
 		return &FactsError{Rule: "version"}
 	}
@@ -129,13 +130,14 @@ func (p *plan) readFacts(b []byte, cells []cell) error {
 		if f.kind == goKind {
 			continue // it is asked again
 		}
-		cells[i] = s.cell(f)
+		c := s.cell(f)
 		if s.broken != "" {
 			return &FactsError{Rule: s.broken, Fact: f.name}
 		}
 		if f.maxDays > 0 {
-			cells[i].expire(f.freshFrom(p.asOf))
+			c.expire(f.freshFrom(p.asOf))
 		}
+		row.put(i, c)
 	}
 	if len(s.rest) > 0 {
 		return &FactsError{Rule: "form"}
@@ -162,15 +164,15 @@ func (s *snapshot) cell(f *about) cell {
 	}
 	head := s.rest[0]
 	s.rest = s.rest[1:]
-	c := cell{state: status(head & 3), cause: Cause(head >> 2 & 3), n: int64(head >> 4)}
-	truth := c.state == known && f.kind == boolKind
-	if c.state > notApplicable || c.state != unknown && c.cause != 0 || c.n > asNumber(truth) {
+	c := cell{state: state(head) % truth, n: int64(head / byte(truth))}
+	isBool := c.state == known && f.kind == boolKind
+	if !c.state.unknown() && c.state > notApplicable || c.n > asNumber(isBool) {
 		s.fail("form")
 	}
-	if c.state == known && !truth {
+	if c.state == known && !isBool {
 		c.n = s.value(f)
 	}
-	if c.state != unknown && f.maxDays > 0 {
+	if !c.state.unknown() && f.maxDays > 0 {
 		on := s.uvarint()
 		if on > lastDay {
 			s.fail("form")
@@ -242,7 +244,7 @@ func (s *snapshot) varint() int64 {
 }
 
 // factsName names facts by what a snapshot of them depends on.
-func (d *dictionaries) factsName(which []int32) (name [8]byte) {
+func (d *dictionaries) factsName(which []uint8) (name [8]byte) {
 	var b []byte
 	for _, i := range which {
 		f := &d.facts[i]

@@ -13,44 +13,52 @@ import (
 // methods of an unexported field, and shows what it holds. Give a type with such
 // fields a Format method of its own, or keep its values in exported fields.
 type Value[T any] struct {
-	value  T
-	status status
-	cause  Cause
+	value T
+	state state
 }
 
-type status uint8
+// state is what is known of a fact apart from its value: known, notApplicable, or
+// unknown for a cause.
+type state uint8
 
 const (
-	unknown status = iota
-	known
-	notApplicable
+	known         state = 1
+	notApplicable state = 2
+	status        state = 3  // the bits of these; none of them is set: unknown
+	truth         state = 16 // in a Row: the value, of a fact that is true or false
 )
 
+func unknown(why Cause) state { return state(why) << 2 }
+
+func (s state) unknown() bool { return s&status == 0 }
+
+func (s state) cause() Cause { return Cause(s >> 2 & 3) }
+
 // Known is a fact with a value.
-func Known[T any](v T) Value[T] { return Value[T]{value: v, status: known} }
+func Known[T any](v T) Value[T] { return Value[T]{value: v, state: known} }
 
 // Unknown is a fact without a value, and why.
 func Unknown[T any](why Cause) Value[T] {
 	if why > Conflicting {
 		why = NotAsked
 	}
-	return Value[T]{cause: why}
+	return Value[T]{state: unknown(why)}
 }
 
 // NotApplicable is a fact that makes no sense for this person, as the employer of
 // someone who never worked. No comparison with it holds, and Known is false.
-func NotApplicable[T any]() Value[T] { return Value[T]{status: notApplicable} }
+func NotApplicable[T any]() Value[T] { return Value[T]{state: notApplicable} }
 
 // Get returns the value, and whether it is known.
-func (v Value[T]) Get() (T, bool) { return v.value, v.status == known }
+func (v Value[T]) Get() (T, bool) { return v.value, v.state == known }
 
 // Format writes whether the value is known, never the value.
 func (v Value[T]) Format(f fmt.State, _ rune) {
 	text := "known(****)"
-	switch v.status {
-	case unknown:
-		text = "unknown(" + v.cause.String() + ")"
-	case notApplicable:
+	switch {
+	case v.state.unknown():
+		text = "unknown(" + v.state.cause().String() + ")"
+	case v.state == notApplicable:
 		text = "not-applicable"
 	}
 	_, _ = io.WriteString(f, text) // fmt.State keeps no error that a formatter could report

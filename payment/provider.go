@@ -55,6 +55,9 @@ type Account struct {
 	Institution string
 	Number      identity.Secret
 	Holder      identity.Name
+	// National is the payee's national identifier or registration number, for a Resolve
+	// that compares it; zero: there is none to compare. An order does not have it.
+	National identity.Secret
 }
 
 // Transfer is one order to a provider.
@@ -73,7 +76,21 @@ type Resolution struct {
 	// Holder is the name under which it is kept; zero if the provider does not
 	// say (Capabilities.NameEvidence).
 	Holder identity.Name
+	// Identity says whether the holder's national identifier is the one that was asked about.
+	Identity Match
 }
+
+// Match is what a provider says of two identifiers.
+type Match string
+
+// What a provider can say.
+const (
+	// Unsaid: it does not compare them.
+	Unsaid Match = ""
+	// SamePerson and OtherPerson: it has compared them.
+	SamePerson  Match = "same"
+	OtherPerson Match = "other"
+)
 
 // Standing is what a provider says of one payment.
 type Standing string

@@ -16,12 +16,14 @@ func (e *Engine[T]) Destination(number identity.Secret) [32]byte {
 	return e.keys.Mark("account-number", number.Reveal())
 }
 
-// Accounts are found by marks, which never rotate: whose account it was is long forgotten.
+// Accounts are known again by marks, which never change: what was paid to an account
+// before its payee got another one could not be put under new keys.
 const (
 	payeesOfAccount ledger.Account = "cap/payees"
 
 	indexAccount = "account" // an account or wallet, to its internal id
 	indexPayee   = "payee"   // an account and a payee who was paid to it
+	underMarks   = "marks"   // no key that rotates
 )
 
 // accountBook gives the accounts that a chunk pays to their internal ids.
@@ -47,7 +49,7 @@ func (e *Engine[T]) accountBook(ctx context.Context, cases []*Case[T]) (*account
 	for _, c := range cases {
 		if payout := &c.Applicant.Person.Payout; !payout.Account.IsZero() {
 			ask(indexAccount, e.keys.Mark(indexAccount, accountValue(payout)))
-			ask(indexPayee, e.pairDigest(payout, p.payee(c.Applicant.ID, c.Applicant.Household)))
+			ask(indexPayee, e.pairDigest(payout, e.payeeOf(&c.Applicant)))
 		}
 	}
 	found, err := e.store.Load(ctx, Query{Keys: keys})
@@ -100,7 +102,7 @@ func (p *preparer[T]) countAccount(item *paymentRow, payout *Payout) error {
 
 func (p *preparer[T]) index(kind string, digest [32]byte, owner uuid.UUID) {
 	p.accounts.rows[digest] = true
-	p.rows = append(p.rows, indexRow(kind, digest, owner, ""))
+	p.rows = append(p.rows, indexRow(kind, digest, owner, underMarks))
 }
 
 // forgetAccounts gathers what forgets the accounts that a person was paid to: the mark that
@@ -144,7 +146,7 @@ func (x *erasure[T]) forgetAccounts(ctx context.Context, a *Applicant[T], paid [
 			x.rows = append(x.rows, row)
 			if textOf(row.Values[0]) == indexPayee {
 				x.forgotten[p.account]++
-				countCap(payeesOfAccount, p.account, -1, ledger.AtLeast(0), x.posts)
+				countCap(payeesOfAccount, p.account, -1, ledger.AtLeast(0), x.shares.posts)
 			}
 		}
 	}

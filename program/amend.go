@@ -99,7 +99,7 @@ func amendable[T any](a *Applicant[T]) (map[string]string, error) {
 	p := &a.Person
 	return map[string]string{
 		"Person.Name": p.Name.Reveal(), "Person.National": p.National.Reveal(), "Person.Family": p.Family.Reveal(),
-		"Person.Birth": p.Birth.String(), "Person.Phone": p.Phone.Reveal(), "Details": string(details),
+		"Person.Birth": p.Birth.String(), "Person.Phone": p.Phone.Reveal(), "Person.Device": p.Device.Reveal(), "Details": string(details),
 	}, err
 }
 
@@ -108,6 +108,11 @@ func (e *Engine[T]) amend(ctx context.Context, cmd command, a, fixed *Applicant[
 	if err != nil {
 		return false, err
 	}
+	moved := e.newShares(cmd.Actor)
+	if err := moved.changed(ctx, a.ID, &a.Person, &fixed.Person); err != nil {
+		return false, err
+	}
+	rows = append(rows, moved.rows...)
 	row, err := e.applicantRow(fixed)
 	if err != nil {
 		return false, err
@@ -127,10 +132,18 @@ func (e *Engine[T]) amend(ctx context.Context, cmd command, a, fixed *Applicant[
 	}
 	rows = append(rows, row, Row{Table: TableAmendments, Values: []any{idValue(a.ID), number, amendment.At.UnixMicro(), amendment.Actor,
 		amendment.Reason, strings.Join(amendment.Fields, ","), sealed}})
-	_, err = e.carryOut(ctx, cmd, Change{Home: a.ID, Rows: sorted(rows)}, "amended",
+	change := Change{Home: a.ID, Rows: sorted(rows), Postings: moved.posts.posting()}
+	if len(change.Postings) > 0 {
+		id, err := e.ids.next(amendment.At)
+		if err != nil {
+			return false, err
+		}
+		change.Postings[0].ID = "amend/" + id.String()
+	}
+	_, err = e.carryOut(ctx, cmd, change, "amended",
 		map[string]any{"applicants": []string{shortID(a.ID)}, "fields": amendment.Fields, "reason": amendment.Reason})
 	var changed *StaleError
-	return errors.As(err, &changed), err
+	return errors.As(err, &changed), e.refusal(err)
 }
 
 func amendmentBound(id uuid.UUID, number int64) []byte {

@@ -184,7 +184,9 @@ func (e *Engine[T]) endAppeal(ctx context.Context, cmd command, wave int64, appl
 		}
 	}
 	appeal.State, appeal.Due, appeal.Decided, appeal.Actor, appeal.Reason = state, time.Time{}, s.at, cmd.Actor, reason
-	if err := s.appeal(c, event, appeal); err != nil {
+	if err := s.appeal(c, event, appeal); errors.Is(err, errNoSeat) {
+		return &AppealError{"no-seat"}
+	} else if err != nil {
 		return err
 	}
 	_, err = s.single(cmd, applicant)

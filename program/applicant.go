@@ -29,6 +29,8 @@ type Person struct {
 	Family identity.Secret
 	Birth  calendar.Date
 	Phone  identity.Secret
+	// Device is what the agency's app knows a phone or computer by. Zero: not known.
+	Device identity.Secret
 	// Payout is where money goes. Zero: not linked yet.
 	Payout Payout
 }
@@ -111,7 +113,7 @@ func (a *Applicant[T]) encode() ([]byte, error) {
 	b := make([]byte, 1, 256+len(details))
 	b[0] = sealedVersion
 	for _, s := range []string{
-		p.Name.Reveal(), p.National.Reveal(), p.Family.Reveal(), p.Birth.String(), p.Phone.Reveal(),
+		p.Name.Reveal(), p.National.Reveal(), p.Family.Reveal(), p.Birth.String(), p.Phone.Reveal(), p.Device.Reveal(),
 		p.Payout.Provider, p.Payout.Account.Reveal(), p.Payout.Holder.Reveal(), string(details),
 	} {
 		b = appendText(b, s)
@@ -143,6 +145,7 @@ func (a *Applicant[T]) decode(b []byte) error {
 	}
 	birth := r.text()
 	a.Person.Phone = identity.NewSecret(r.text())
+	a.Person.Device = identity.NewSecret(r.text())
 	a.Person.Payout = payoutOf(&r)
 	details := r.text()
 	a.Account = trustOf(&r)
@@ -180,7 +183,8 @@ func (t *AccountTrust) append(b []byte) []byte {
 	if t.Exists {
 		exists = 1
 	}
-	return appendText(binary.AppendVarint(append(b, exists), int64(t.Score)), t.Confirmed)
+	b = appendText(binary.AppendVarint(append(b, exists), int64(t.Score)), string(t.Identity))
+	return appendText(b, t.Confirmed)
 }
 
 func trustOf(r *textReader) AccountTrust {
@@ -191,6 +195,7 @@ func trustOf(r *textReader) AccountTrust {
 	t.Checked, t.CheckedBy = r.moment(), r.text()
 	t.Exists = r.byte() == 1
 	t.Score = int(r.varint())
+	t.Identity = payment.Match(r.text())
 	t.Confirmed = r.text()
 	return t
 }

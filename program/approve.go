@@ -46,6 +46,9 @@ func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, releas
 	if (release.File == [32]byte{}) != (release.To == "") {
 		return &FieldError{"Release", "has a file and the bank it is for, or neither"}
 	}
+	if release.MessageID != "" && release.File == [32]byte{} || len(release.MessageID) > 35 {
+		return &FieldError{"Release.MessageID", "has at most 35 characters, and is of a file"}
+	}
 	return e.moveBatch(ctx, command{by, "batch.submit", []any{number, release}}, number, fixed("submit"), func(b *Batch, c *Change) error {
 		if err := b.apart(roleRelease, by); err != nil {
 			return err
@@ -54,7 +57,10 @@ func (e *Engine[T]) SubmitBatch(ctx context.Context, by By, number int64, releas
 			return err
 		}
 		b.sign(roleRelease, by)
-		b.File, b.To, b.Released = release.File, release.To, e.clock().UTC()
+		b.File, b.To, b.MessageID, b.Released = release.File, release.To, release.MessageID, e.clock().UTC()
+		if err := e.nameFile(ctx, b, c); err != nil {
+			return err
+		}
 		posts := postings{}
 		e.program.Caps.released(b, calendar.DateOf(e.clock(), e.zone), posts)
 		b.post(c, posts, "release")
@@ -69,6 +75,26 @@ type Release struct {
 	File [32]byte
 	// To names the bank that the file is for, as in Answers.From.
 	To string
+	// MessageID is what the bank knows the file by, as it is written in it, for
+	// UploadBatch: each file to a bank has its own. Empty: the file is carried by hand.
+	MessageID string
+}
+
+// nameFile keeps whose a message id is. Each is used once.
+func (e *Engine[T]) nameFile(ctx context.Context, b *Batch, c *Change) error {
+	if b.MessageID == "" {
+		return nil
+	}
+	values := []any{b.To, fileReference(b.MessageID), b.Number, int64(0)}
+	before, err := e.store.Load(ctx, Query{Keys: []Key{{TableProviderReferences, values[:2]}}})
+	if err != nil {
+		return err
+	}
+	if len(before.Rows) > 0 {
+		return &FieldError{"Release.MessageID", "is another file's"}
+	}
+	c.Rows = append(c.Rows, Row{Table: TableProviderReferences, Values: values})
+	return nil
 }
 
 // free checks that nothing stops an entitlement of a batch.
@@ -174,7 +200,8 @@ func batchNote(b *Batch) any {
 		Revision   int64               `json:"revision,omitempty"`
 		Signatures []payment.Signature `json:"signatures"`
 		File       string              `json:"file,omitempty"`
-	}{Batch: b.Number, Count: b.Count, Units: b.Total.Units, Digest: hexOf(b.Digest), Revision: b.Revision, Signatures: b.Signatures}
+		Message    string              `json:"message,omitempty"`
+	}{Batch: b.Number, Count: b.Count, Units: b.Total.Units, Digest: hexOf(b.Digest), Revision: b.Revision, Signatures: b.Signatures, Message: b.MessageID}
 	if b.File != [32]byte{} {
 		note.File = hexOf(b.File)
 	}

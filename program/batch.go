@@ -34,9 +34,12 @@ type Batch struct {
 	// bank; zero if the batch is not released, or is paid by calls.
 	File [32]byte
 	To   string
+	// MessageID is what the bank knows the file by; empty if it is not uploaded.
+	MessageID string
 	// Released is when it was released; zero if it was not.
 	Released time.Time
 
+	upload  upload
 	version int64
 }
 
@@ -163,11 +166,16 @@ type batchBody struct {
 	Signatures []payment.Signature `json:"signatures"`
 	File       []byte              `json:"file,omitempty"`
 	To         string              `json:"to,omitempty"`
+	MessageID  string              `json:"message,omitempty"`
+	Upload     *upload             `json:"upload,omitempty"`
 	Released   time.Time           `json:"released,omitzero"`
 }
 
 func (b *Batch) row() (Row, error) {
-	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures, To: b.To, Released: b.Released}
+	body := batchBody{Digest: b.Digest[:], Revision: b.Revision, Signatures: b.Signatures, To: b.To, MessageID: b.MessageID, Released: b.Released}
+	if b.upload != (upload{}) {
+		body.Upload = &b.upload
+	}
 	if b.File != [32]byte{} {
 		body.File = b.File[:]
 	}
@@ -186,7 +194,10 @@ func batchOf(row Row) (Batch, error) {
 	if err := json.Unmarshal(bytesOf(v[11]), &body); err != nil {
 		return Batch{}, fmt.Errorf("program: batch %s: %w", b.name(), err)
 	}
-	b.Revision, b.Signatures, b.To, b.Released = body.Revision, body.Signatures, body.To, body.Released
+	b.Revision, b.Signatures, b.To, b.Released, b.MessageID = body.Revision, body.Signatures, body.To, body.Released, body.MessageID
+	if body.Upload != nil {
+		b.upload = *body.Upload
+	}
 	copy(b.Digest[:], body.Digest)
 	copy(b.File[:], body.File)
 	return b, nil

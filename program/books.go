@@ -68,7 +68,7 @@ func line(account ledger.Account) string {
 	name := string(account)
 	keep := 2
 	switch class, _, _ := strings.Cut(name, "/"); class {
-	case "balance", "paying", "limit", "cap", "spent":
+	case "balance", "paying", "limit", "cap", "share", "spent":
 	default:
 		return name
 	}

@@ -114,7 +114,7 @@ func (s *payments[T]) stop(ctx context.Context, p *paymentRow, why marks) error 
 		if err := s.loadIDs(ctx, []paymentID{{others[i].batch, others[i].item}}); err != nil {
 			return err
 		}
-		if b := s.batches[others[i].batch]; others[i].state.Live() && (b.State == BatchPrepared || b.State == BatchApproved) {
+		if b := s.batches[others[i].batch]; others[i].state.Live() && (b.State == BatchPrepared || b.rewritten()) {
 			b.fenced = true
 		}
 	}

@@ -97,7 +97,7 @@ func (e *Engine[T]) attempts(ctx context.Context, key entitlementKey) ([]Payment
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name(), err)
 		}
-		a := Payment{Batch: p.batch, Item: p.item, State: p.with(b.State), ClaimDue: p.claimDue, Repaid: p.marks.has(markRepaid), Since: p.changed}
+		a := Payment{Batch: p.batch, Item: p.item, State: p.with(&b), ClaimDue: p.claimDue, Repaid: p.marks.has(markRepaid), Since: p.changed}
 		if p.state == payment.Rejected || p.state == payment.Returned {
 			a.Failure = payment.FailureOf(p.code)
 		}

@@ -94,7 +94,7 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err != nil {
 		return err
 	}
-	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves}
+	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
 	if err := out.read(ctx, []uuid.UUID{applicant}); err != nil {
 		return err
 	}
@@ -105,9 +105,9 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err := out.erase(ctx, a); err != nil {
 		return err
 	}
-	change := Change{Home: applicant, Rows: sorted(out.rows), Postings: out.posts.posting()}
-	for i := range change.Postings {
-		change.Postings[i].ID = "erase/" + shortID(applicant)
+	change := Change{Home: applicant, Rows: sorted(append(out.rows, out.shares.rows...)), Postings: out.shares.posts.posting()}
+	if len(change.Postings) > 0 {
+		change.Postings[0].ID = "erase/" + shortID(applicant)
 	}
 	_, err = e.carryOut(ctx, cmd, change, "erased", out.note())
 	return err
@@ -135,7 +135,7 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				ids = append(ids, idOf(row.Values[0]))
 			}
 		}
-		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves}
+		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
 		if err := out.read(ctx, ids); err != nil {
 			return chunk{}, err
 		}
@@ -147,7 +147,8 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				return chunk{}, err
 			}
 		}
-		c.rows, c.posts, c.counts["erased"] = sorted(out.rows), out.posts.posting(), int64(len(out.ids))
+		c.rows, c.posts = sorted(append(out.rows, out.shares.rows...)), out.shares.posts.posting()
+		c.counts["erased"] = int64(len(out.ids))
 		if len(out.ids) > 0 {
 			c.kind, c.data = "erased", out.note()
 		}
@@ -246,9 +247,9 @@ type erasure[T any] struct {
 	gone      map[string]bool     // marks of accounts that go
 	forgotten map[uuid.UUID]int64 // payees of an account who go
 
-	rows  []Row
-	posts postings
-	ids   []string
+	shares *shares[T]
+	rows   []Row
+	ids    []string
 }
 
 func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
@@ -260,7 +261,7 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 		return err
 	}
 	x.keys, x.indexes, x.leaving = map[uuid.UUID]Row{}, map[string]Row{}, map[uuid.UUID]int{}
-	x.gone, x.forgotten, x.posts = map[string]bool{}, map[uuid.UUID]int64{}, postings{}
+	x.gone, x.forgotten = map[string]bool{}, map[uuid.UUID]int64{}
 	var keys, digests []Key
 	for _, id := range ids {
 		a := x.people[id]
@@ -328,6 +329,11 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 	}
 	x.rows = append(x.rows, Row{Table: TableApplicants, Version: a.version,
 		Values: []any{idValue(a.ID), string(step.To), a.Registered.UnixMicro(), nil, nil}})
+	if len(e.program.Sharing) > 0 {
+		if _, err := x.shares.leave(ctx, a.ID, func(Attribute, string) bool { return false }); err != nil {
+			return err
+		}
+	}
 	x.keepBars(a)
 	x.ids = append(x.ids, shortID(a.ID))
 	return nil

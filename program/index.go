@@ -42,7 +42,7 @@ func (x *indexed) rows(owner [16]byte) []Row {
 	return rows
 }
 
-// indexRow writes a digest; under is empty for a mark, which never rotates.
+// indexRow writes a digest; under is underMarks for a mark, which never rotates.
 func indexRow(kind string, digest [32]byte, owner [16]byte, under string) Row {
 	return Row{Table: TableIndex, Values: []any{kind, append([]byte(nil), digest[:]...), idValue(owner), under}}
 }

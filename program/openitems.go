@@ -99,7 +99,7 @@ func (o *opener[T]) payment(ctx context.Context, p paymentRow) error {
 		b = &read
 		o.batches[p.batch] = b
 	}
-	item := OpenItem{Batch: p.batch, Item: p.item, State: p.with(b.State), Amount: p.amount, Since: p.changed}
+	item := OpenItem{Batch: p.batch, Item: p.item, State: p.with(b), Amount: p.amount, Since: p.changed}
 	if !o.open(&item, &p, b, o.engine.clock()) {
 		return nil
 	}
@@ -121,6 +121,9 @@ func (o *opener[T]) open(item *OpenItem, p *paymentRow, b *Batch, now time.Time)
 		item.Why, item.Owner = "claimed", lifecycle.Applicant
 	case item.State == payment.Unknown:
 		item.Why = string(payment.Unknown)
+		if p.state == payment.Created { // as its file
+			item.Since = b.upload.Changed
+		}
 	case item.State == payment.Submitted && b.File == [32]byte{} && p.handed == 0:
 		item.Why, item.Since = notSent, b.Released
 	case item.State == payment.Submitted, item.State == payment.Accepted:

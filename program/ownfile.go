@@ -226,7 +226,7 @@ func (f *fileWriter[T]) wave(ctx context.Context, wave int64, applicant uuid.UUI
 			return err
 		}
 		f.line(f.text("file.appeal", wording.Arg{Name: "when", Value: f.minute(appeal.Filed)}), text)
-		f.line(f.text("file.answer"), f.text("appeal."+string(appeal.State)))
+		f.line(f.text("file.answer"), f.text("file.appeal-"+string(appeal.State)))
 		f.line(f.text("file.reason"), appeal.Reason)
 	}
 	return nil
@@ -247,7 +247,7 @@ func (f *fileWriter[T]) decisions(ctx context.Context, wave int64, applicant uui
 		if err != nil {
 			return err
 		}
-		f.line(f.text("file.decision"), f.text("file.verdict", wording.Arg{Name: "verdict", Value: f.text("verdict." + d.Verdict.String())},
+		f.line(f.text("file.decision"), f.text("file.verdict", wording.Arg{Name: "verdict", Value: f.text("file." + d.Verdict.String())},
 			wording.Arg{Name: "stage", Value: f.named("stage."+d.Stage, d.Stage)}, wording.Arg{Name: "date", Value: wording.Date(f.lang, d.AsOf)}))
 		for i := range d.Len() {
 			if d.Outcome(i) != eligibility.Pass {

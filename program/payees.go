@@ -2,12 +2,16 @@ package program
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/identity"
 )
 
 // Payees are the program's rules for the accounts that it pays to.
@@ -20,11 +24,16 @@ type Payees struct {
 	SecondLook bool
 	// LeastScore, 1 to 1000, says that an account is paid to only after its provider
 	// was asked (CheckAccounts), if the holder's name is at least so much like the
-	// applicant's (identity.Name.Similarity), or somebody has confirmed it. Zero: no
+	// payee's (identity.Name.Similarity), or somebody has confirmed it. Zero: no
 	// provider is asked.
 	LeastScore int
-	// Of says whose the caps on a payee are: PerPerson, which zero means, or
-	// PerHousehold, where those without a household count as themselves.
+	// Identity says that an account is paid to only if its provider says that the
+	// holder's national identifier is the payee's (payment.Resolution.Identity), or
+	// somebody has confirmed it.
+	Identity bool
+	// Of says whom an applicant is paid as, where Program.Payee says nothing else:
+	// PerPerson, which zero means, or PerHousehold, where those without a household
+	// count as themselves.
 	Of Per
 	// PerAccount is how many payees may ever be paid to one account or wallet, and
 	// Accounts to how many accounts one payee may ever be paid. A payment above either is not
@@ -32,12 +41,49 @@ type Payees struct {
 	PerAccount, Accounts int
 }
 
-// payee is the internal id of whom the caps count.
-func (p Payees) payee(applicant, household uuid.UUID) uuid.UUID {
-	if p.Of == PerHousehold && household != uuid.Nil {
-		return household
+// Payee is who is paid for an applicant: a guardian, or the firm that somebody works
+// for. It never prints.
+type Payee struct {
+	// National is the payee's national identifier, or the firm's registration number,
+	// in its canonical form. Whoever has the same is the same payee, and counts once for
+	// what limits a payee.
+	National identity.Secret
+	// Name is what the account's holder is held against.
+	Name identity.Name
+}
+
+// Format keeps a payee out of every print.
+func (p Payee) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "Payee(****)") }
+
+// LogValue keeps a payee out of every log.
+func (p Payee) LogValue() slog.Value { return slog.StringValue("Payee(****)") }
+
+// asksProviders reports whether the providers must have been asked about an account.
+func (p Payees) asksProviders() bool { return p.LeastScore > 0 || p.Identity }
+
+// payeeOf is the internal id of whom an applicant is paid as. A payee that the program
+// names is known by a mark of the national identifier, an applicant among them.
+func (e *Engine[T]) payeeOf(a *Applicant[T]) uuid.UUID {
+	if e.program.Payee != nil {
+		mark := e.keys.Mark("payee-national", e.payee(a).National.Reveal())
+		return uuid.UUID(mark[:16])
 	}
-	return applicant
+	if e.program.Payees.Of == PerHousehold && a.Household != uuid.Nil {
+		return a.Household
+	}
+	return a.ID
+}
+
+// payee is who is paid for an applicant: the applicant, unless the program says otherwise.
+func (e *Engine[T]) payee(a *Applicant[T]) Payee {
+	own := Payee{National: a.Person.National, Name: a.Person.Name}
+	if e.program.Payee == nil {
+		return own
+	}
+	if p := e.program.Payee(a); !p.National.IsZero() {
+		return p
+	}
+	return own
 }
 
 // AccountTrust is what is known of the payout account that an applicant has now.
@@ -54,6 +100,8 @@ type AccountTrust struct {
 	// Score is how much the holder's name is like the applicant's, 0 to 1000; -1 if
 	// the provider gave no name.
 	Score int
+	// Identity is what the provider says of the holder's national identifier.
+	Identity payment.Match
 	// Confirmed is who has looked at the account; empty if nobody did.
 	Confirmed string
 }
@@ -65,7 +113,7 @@ func (p Payees) withheld(t AccountTrust, now time.Time) string {
 		return "cooling"
 	case p.SecondLook && !t.Replaced.IsZero() && t.Confirmed == "":
 		return "second-look"
-	case p.LeastScore == 0:
+	case !p.asksProviders():
 		return ""
 	case t.Checked.IsZero():
 		return "account-unchecked"
@@ -73,6 +121,8 @@ func (p Payees) withheld(t AccountTrust, now time.Time) string {
 		return "account-unknown"
 	case t.Score < p.LeastScore && t.Confirmed == "":
 		return "name-mismatch"
+	case p.Identity && t.Identity != payment.SamePerson && t.Confirmed == "":
+		return "identity-mismatch"
 	}
 	return ""
 }
@@ -93,7 +143,7 @@ func (a *Applicant[T]) relink(payout Payout, by payment.Signature, at time.Time)
 }
 
 // ConfirmAccount confirms that the account that an applicant has now is the payee's
-// own, where it replaced another, or where its holder's name is not the applicant's:
+// own, where it replaced another, or where its holder's name or national identifier is not the payee's:
 // somebody has looked who did not report the change (*payment.SameHandsError). Evidence
 // names what was seen, not its text. Where there is nothing to confirm it is a
 // *StateError.
@@ -110,7 +160,8 @@ func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UU
 		return err
 	}
 	t := &a.Account
-	mismatch := !t.Checked.IsZero() && t.Exists && t.Score < e.program.Payees.LeastScore
+	rules := e.program.Payees
+	mismatch := !t.Checked.IsZero() && t.Exists && (t.Score < rules.LeastScore || rules.Identity && t.Identity != payment.SamePerson)
 	if t.Confirmed != "" || t.Replaced.IsZero() && !mismatch {
 		return &StateError{What: "account of applicant " + applicant.String(), State: "not in doubt", Event: "confirm"}
 	}
@@ -131,8 +182,8 @@ func (e *Engine[T]) ConfirmAccount(ctx context.Context, by By, applicant uuid.UU
 
 // CheckAccounts asks the providers about the payout accounts of a wave's cases in the
 // given states, as a job, and keeps what they say as evidence: whether the account
-// exists, and how much its holder's name is like the applicant's. Accounts that were
-// checked before, and those without a channel, are left. A provider that does not
+// exists, how much its holder's name is like the payee's, and whether the national identifier
+// is. Accounts that were checked before, and those without a channel, are left. A provider that does not
 // answer leaves the account unchecked, counted under "unanswered": another job asks
 // again. No name is kept or shown.
 func (e *Engine[T]) CheckAccounts(ctx context.Context, by By, job string, wave int64, states []State, channels Channels) (Counts, error) {
@@ -179,7 +230,7 @@ func (e *Engine[T]) resolveAll(ctx context.Context, cases []*Case[T], channels C
 		wait.Go(func() {
 			from, to := share(len(cases), part, parallel)
 			for i := from; i < to && ctx.Err() == nil; i++ {
-				said[i] = resolveOne(ctx, &cases[i].Applicant, channels, now)
+				said[i] = e.resolveOne(ctx, &cases[i].Applicant, channels, now)
 			}
 		})
 	}
@@ -187,7 +238,7 @@ func (e *Engine[T]) resolveAll(ctx context.Context, cases []*Case[T], channels C
 	return said
 }
 
-func resolveOne[T any](ctx context.Context, a *Applicant[T], channels Channels, now time.Time) string {
+func (e *Engine[T]) resolveOne(ctx context.Context, a *Applicant[T], channels Channels, now time.Time) string {
 	payout := a.Person.Payout
 	provider := channels.Providers[payout.Provider]
 	switch {
@@ -198,13 +249,15 @@ func resolveOne[T any](ctx context.Context, a *Applicant[T], channels Channels, 
 	case provider == nil:
 		return "no-channel"
 	}
-	found, err := provider.Resolve(ctx, payment.Account{Institution: payout.Provider, Number: payout.Account, Holder: payout.Holder})
+	payee := e.payee(a)
+	found, err := provider.Resolve(ctx, payment.Account{Institution: payout.Provider, Number: payout.Account, Holder: payout.Holder, National: payee.National})
 	if err != nil {
 		return "unanswered"
 	}
 	a.Account.Checked, a.Account.CheckedBy, a.Account.Exists, a.Account.Score = now, payout.Provider, found.Exists, -1
+	a.Account.Identity = found.Identity
 	if !found.Holder.IsZero() {
-		a.Account.Score = found.Holder.Similarity(a.Person.Name)
+		a.Account.Score = found.Holder.Similarity(payee.Name)
 	}
 	return "checked"
 }

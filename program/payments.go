@@ -89,7 +89,7 @@ func paymentOf(row Row) paymentRow {
 // found is what a line of a statement is held against. What is sent by calls, and was
 // not, the bank cannot rightly pay.
 func (p *paymentRow) found(b *Batch) payment.Found {
-	f := payment.Found{State: p.with(b.State), Amount: p.amount, Debited: p.debits > 0, Credited: p.credits > 0 && p.credits >= p.debits,
+	f := payment.Found{State: p.with(b), Amount: p.amount, Debited: p.debits > 0, Credited: p.credits > 0 && p.credits >= p.debits,
 		Twice: p.debits-p.credits > 1}
 	if f.State == payment.Submitted && b.File == [32]byte{} && p.handed == 0 {
 		f.State = payment.Approved
@@ -141,16 +141,17 @@ func (m marks) why() string {
 
 // with returns the state of a payment whose batch is in the given state. What is
 // approved and submitted as a batch is so as its payments: the row of a payment
-// says "created" until something is known of it alone.
-func (p *paymentRow) with(batch BatchState) payment.State {
+// says "created" until something is known of it alone, and what is known of a batch's file
+// is known of its payments.
+func (p *paymentRow) with(b *Batch) payment.State {
 	if p.state != payment.Created {
 		return p.state
 	}
-	switch batch {
+	switch b.State {
 	case BatchApproved:
 		return payment.Approved
 	case BatchSubmitted, BatchClosed:
-		return payment.Submitted
+		return b.ofOrders()
 	}
 	return payment.Created
 }
@@ -192,13 +193,15 @@ type payments[T any] struct {
 
 type paymentID struct{ batch, item int64 }
 
-// batchSeen is a batch that a chunk has read. Fenced: nobody releases it on what was
-// read before the chunk. An approved one is written as it is; one that is not approved
-// must still not be.
+// batchSeen is a batch that a chunk has read. Fenced: nobody releases it, or uploads its file,
+// on what was read before the chunk. One that is approved, or whose file is yet to be uploaded, is
+// written as it is; one that is not approved must still not be.
 type batchSeen struct {
 	Batch
 	fenced bool
 }
+
+func (b *batchSeen) rewritten() bool { return b.State == BatchApproved || b.unsent() }
 
 type theirsKey struct{ channel, theirs string }
 
@@ -277,7 +280,7 @@ func (s *payments[T]) find(reference string) *paymentRow {
 
 // state is a payment's state: until something is known of it alone, it goes
 // with its batch.
-func (s *payments[T]) state(p *paymentRow) payment.State { return p.with(s.batches[p.batch].State) }
+func (s *payments[T]) state(p *paymentRow) payment.State { return p.with(&s.batches[p.batch].Batch) }
 
 // loadTheirs reads whose a channel's own references are.
 func (s *payments[T]) loadTheirs(ctx context.Context, wanted []theirsKey) error {
@@ -334,7 +337,7 @@ func (s *payments[T]) follow(before *payments[T]) {
 		}
 	}
 	for n, b := range before.batches {
-		if own := s.batches[n]; b != nil && b.fenced && b.State == BatchApproved && own != nil {
+		if own := s.batches[n]; b != nil && b.fenced && b.rewritten() && own != nil {
 			own.version = b.version + 1
 		}
 	}
@@ -367,7 +370,12 @@ func (s *payments[T]) take(p *paymentRow, from string, answer payment.Answer, pr
 		s.touch(p)
 	}
 	if out.Event == "" {
-		return "unchanged", nil
+		if state != payment.Accepted || p.state == payment.Accepted || answer.Standing != payment.Taken && answer.Standing != payment.Paid {
+			return "unchanged", nil
+		}
+		p.state, p.changed = state, now // known of its file before, and now of itself
+		s.touch(p)
+		return string(state), nil
 	}
 	p.state = state
 	if err := s.engine.movePayment(p, now, out.Event); err != nil {
@@ -423,7 +431,7 @@ func (s *payments[T]) written() (w written, err error) {
 	for _, b := range s.batches {
 		switch {
 		case b == nil || !b.fenced:
-		case b.State == BatchApproved:
+		case b.rewritten():
 			row, err := b.row()
 			if err != nil {
 				return written{}, err

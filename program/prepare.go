@@ -274,7 +274,7 @@ func (p *preparer[T]) pay(row Row, c *Case[T]) error {
 func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	b, payout := p.batch, &c.Applicant.Person.Payout
 	amount := payment.Money{Units: intOf(row.Values[4]), Currency: textOf(row.Values[5])}
-	item := paymentRow{payee: p.engine.program.Payees.payee(c.Application.Applicant, c.Applicant.Household), batch: b.Number, item: b.Count + 1, state: payment.Created, generation: generation, amount: amount, changed: p.at,
+	item := paymentRow{payee: p.engine.payeeOf(&c.Applicant), batch: b.Number, item: b.Count + 1, state: payment.Created, generation: generation, amount: amount, changed: p.at,
 		key: entitlementKey{p.order.Benefit, int64(p.order.Instalment), c.Application.Wave, c.Application.Applicant}}
 	reference, err := payment.Reference(item.batch, item.item, int(generation))
 	if err != nil {

@@ -91,6 +91,8 @@ type Program[T any] struct {
 	Place func(*Case[T]) Placement
 	// Limits are caps that hold when a seat is taken.
 	Limits []Limit
+	// Sharing are caps on registrations that share a phone, a device or who registers.
+	Sharing []Sharing
 	// Benefits are what the program promises.
 	Benefits payment.Benefits
 	// Heads says for each benefit per head (payment.PerHead), by its name, for how many
@@ -98,8 +100,12 @@ type Program[T any] struct {
 	Heads map[string]func(*Case[T]) int64
 	// Caps limit what is paid to a person, and in a day.
 	Caps PaymentCaps
-	// Payees are the rules for accounts that replace others.
+	// Payees are the rules for who is paid, and to which accounts.
 	Payees Payees
+	// Payee says who is paid for an applicant, where that is not the applicant or the
+	// household (Payees.Of): a guardian, or a firm. One without a National means the applicant.
+	// Nil: nobody is paid for another. It is a pure function.
+	Payee func(*Applicant[T]) Payee
 	// Approvals say how many people approve a batch, by its total.
 	Approvals payment.Bands
 	// ClaimDays is how many days a payee has to pay back what is claimed back
@@ -213,11 +219,15 @@ func (p *Program[T]) faults() Faults {
 		add("Zone", "is not a known zone")
 	}
 	p.headFaults(add)
+	p.sharingFaults(add)
 	p.Caps.faults(add)
 	p.Retention.faults(p.Limits, add)
 	p.Appeals.faults(&p.Lifecycle, add)
 	if p.Payees.Cooling < 0 || p.Payees.LeastScore < 0 || p.Payees.LeastScore > 1000 {
 		add("Payees", "has a cooling period of zero or more and a score from 0 to 1000")
+	}
+	if p.Payee != nil && p.Payees.Of == PerHousehold {
+		add("Payee", "and Payees.Of cannot both say who is paid")
 	}
 	if p.Payees.PerAccount < 0 || p.Payees.Accounts < 0 || p.Payees.Of > PerHousehold {
 		add("Payees", "has limits of zero or more, and counts persons or households")

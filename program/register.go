@@ -36,11 +36,11 @@ func (r Registration[T]) MarshalJSON() ([]byte, error) { return []byte(`"Registr
 
 // RegistrationError says why somebody cannot be registered.
 type RegistrationError struct {
-	// Field is "National", "Name".
+	// Field is "National", "Name", "Phone", "Device", "By.Actor".
 	Field string
 	// Rule is "missing", "registered-before" for a national identifier that
-	// another registration has, or "barred" for one that was erased and may not come
-	// again.
+	// another registration has, "barred" for one that was erased and may not come
+	// again, or "shared" or "too-many" where a limit of the program's Sharing is reached.
 	Rule string
 }
 
@@ -56,6 +56,7 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 	}
 	for {
 		in := e.newIntake(1)
+		in.shares.actor = by.Actor
 		if err := in.look(ctx, []Registration[T]{r}); err != nil {
 			return uuid.Nil, err
 		}
@@ -74,10 +75,17 @@ func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uui
 		if err != nil {
 			return uuid.Nil, err
 		}
-		out, err := e.carryOut(ctx, cmd, Change{Home: id, Rows: sorted(in.rows), Answer: answer}, "registered", registeredData{Applicants: in.ids})
+		change := Change{Home: id, Rows: sorted(slices.Concat(in.rows, in.shares.rows)), Postings: in.shares.posts.posting(), Answer: answer}
+		if len(change.Postings) > 0 {
+			change.Postings[0].ID = "register/" + id.String()
+		}
+		out, err := e.carryOut(ctx, cmd, change, "registered", registeredData{Applicants: in.ids})
 		var stale *StaleError
-		if !out.Replayed && !errors.As(err, &stale) {
-			return id, err
+		if err != nil && !errors.As(err, &stale) {
+			return uuid.Nil, e.refusal(err)
+		}
+		if err == nil && !out.Replayed {
+			return id, nil
 		}
 	}
 }
@@ -118,6 +126,7 @@ func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source S
 			return chunk{}, err
 		}
 		in := e.newIntake(len(people))
+		in.shares.actor = by.Actor
 		if err := in.look(ctx, people); err != nil {
 			return chunk{}, err
 		}
@@ -127,6 +136,9 @@ func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source S
 		in.last, before = done+int64(len(people)), in
 		counts, data := Counts{doneCount: int64(len(people))}, registeredData{}
 		for i, r := range people {
+			if bound := e.refusal(a.refused); a.refused != nil && r.Fault == nil {
+				errors.As(bound, &r.Fault) // a limit that this one would break
+			}
 			_, err := in.add(i, r)
 			var why *RegistrationError
 			switch {
@@ -141,7 +153,7 @@ func (e *Engine[T]) RegisterAll(ctx context.Context, by By, job string, source S
 		}
 		in.sortIndex()
 		data.Applicants = in.ids
-		return chunk{rows: sorted(in.rows), kind: "registered", data: data, counts: counts,
+		return chunk{rows: sorted(append(in.rows, in.shares.rows...)), posts: in.shares.posts.posting(), kind: "registered", data: data, counts: counts,
 			next: Cursor{in.last}, last: len(people) < a.limit}, nil
 	})
 }
@@ -186,12 +198,13 @@ type intake[T any] struct {
 	barred     map[[32]byte]bool
 	fresh      map[[32]byte]uuid.UUID // of applicants and households that are new
 	last       int64                  // position in the source after this intake
+	shares     *shares[T]
 	rows       []Row
 	ids        []string
 }
 
 func (e *Engine[T]) newIntake(n int) *intake[T] {
-	return &intake[T]{engine: e, nationals: make([]indexed, n), families: make([]indexed, n), barred: map[[32]byte]bool{},
+	return &intake[T]{engine: e, shares: e.newShares(""), nationals: make([]indexed, n), families: make([]indexed, n), barred: map[[32]byte]bool{},
 		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]uuid.UUID, n)}
 }
 
@@ -221,6 +234,15 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 			add(in.families[i])
 		}
 	}
+	if len(in.engine.program.Sharing) > 0 {
+		persons := make([]*Person, len(people))
+		for i := range people {
+			persons[i] = &people[i].Person
+		}
+		if err := in.shares.look(ctx, persons...); err != nil {
+			return err
+		}
+	}
 	rows, err := in.engine.store.Load(ctx, Query{Keys: append(keys, bars...)})
 	if err != nil {
 		return err
@@ -243,6 +265,7 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 
 // follow takes over who is new in the chunk before.
 func (in *intake[T]) follow(before *intake[T]) {
+	in.shares.follow(before.shares)
 	for i := range in.nationals {
 		if id, ok := before.fresh[in.nationals[i].digest]; ok {
 			in.applicants[in.nationals[i].digest] = id
@@ -287,6 +310,9 @@ func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
 	}
 	row, err := e.applicantRow(&a)
 	if err != nil {
+		return uuid.Nil, err
+	}
+	if err := in.shares.add(id, &r.Person); err != nil {
 		return uuid.Nil, err
 	}
 	in.applicants[in.nationals[i].digest], in.fresh[in.nationals[i].digest] = id, id

@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -176,7 +177,7 @@ func (r *resolver[T]) word(by By) (payment.Signature, bool, error) {
 
 // allowed reports whether the payment can be resolved so.
 func (r *resolver[T]) allowed() error {
-	p, state := r.p, r.p.with(r.batch.State)
+	p, state := r.p, r.p.with(r.batch)
 	open := state == payment.Unknown || state == payment.Submitted || state == payment.Accepted
 	refused := &StateError{What: p.name(), State: string(state), Event: string(r.order.As)}
 	switch r.order.As {
@@ -241,8 +242,10 @@ func (r *resolver[T]) notShown() (bool, error) {
 	orphans, err := r.engine.orphans(r.ctx, r.order.Account)
 	r.expect = append(r.expect, Expected{Key: Key{TableBankAccounts, []any{bank.account}}, Version: bank.version})
 	last := r.p.changed
-	if r.p.sent.After(last) {
-		last = r.p.sent
+	for _, at := range []time.Time{r.p.sent, r.batch.upload.Last, r.batch.upload.Changed} {
+		if at.After(last) {
+			last = at
+		}
 	}
 	return !bank.matching && bank.until.After(last) && orphans[r.p.amount] == 0, err
 }
@@ -278,7 +281,7 @@ func (r *resolver[T]) resolve() error {
 		p.marks &^= markBlocked
 		return r.start(r.ctx, p)
 	}
-	state := p.with(r.batch.State)
+	state := p.with(r.batch)
 	switch r.order.As {
 	case ClaimBack:
 		p.claimDue = now.AddDate(0, 0, r.engine.program.ClaimDays)

@@ -133,7 +133,7 @@ func (e *Engine[T]) RetireKeys(ctx context.Context, by By, job string) (Counts, 
 		}
 		out := chunk{kind: "keys.retired", next: next, last: next == nil, counts: Counts{doneCount: int64(len(rows.Rows))}}
 		for _, row := range rows.Rows {
-			if under := textOf(row.Values[3]); under != "" && under != e.keys.Name() { // marks are under no key that rotates
+			if under := textOf(row.Values[3]); under != e.keys.Name() && under != underMarks {
 				row.Gone = true
 				out.rows = append(out.rows, row)
 				out.counts["retired"]++

@@ -13,6 +13,8 @@ import (
 type Channels struct {
 	// Providers by the name that is in the payees' Payout.Provider.
 	Providers map[string]payment.Provider
+	// Files are the banks that files are uploaded to, by the name in Release.To.
+	Files map[string]payment.FileProvider
 	// Parallel is how many calls to one provider are under way at once. Zero: one.
 	Parallel int
 }
@@ -45,12 +47,21 @@ func (e *Engine[T]) SendBatch(ctx context.Context, by By, number int64, channels
 // AskBatch goes after the payments of a batch that were sent and have no final answer:
 // payment.Capabilities.Next says of each whether the same order is sent again, the
 // provider is asked, or only the statement can tell ("await"). Accepted payments are
-// asked about too, because what was accepted may still fail. What a provider does not know
+// asked about too, because what was accepted may still fail. Of a batch whose file was
+// uploaded it asks about the file, and counts that once. What a provider does not know
 // is rejected only on the statements that were matched of its account
 // (Statement.Channel): they reach without a gap beyond the last instant at which it may be
 // executed (Statement.Until), and no debit of its amount without a payment stands in
 // suspense. An enquiry that fails is counted under "unanswered".
 func (e *Engine[T]) AskBatch(ctx context.Context, by By, number int64, channels Channels) (Counts, error) {
+	if file, bank, err := e.uploadable(ctx, by, number, channels); err == nil && file.upload.Handed > 0 {
+		f := filer[T]{engine: e, by: by, bank: bank}
+		became, err := f.ask(ctx, &file)
+		if became == "" {
+			return nil, err
+		}
+		return Counts{became: 1}, err
+	}
 	b, err := e.callable(ctx, by, number)
 	if err != nil {
 		return nil, err
@@ -117,7 +128,7 @@ func (e *Engine[T]) MarkUnknown(ctx context.Context, by By, job string, number i
 		now, moved := e.clock().UTC(), movedItems{Batch: number}
 		for _, row := range found.Rows {
 			p := paymentOf(row)
-			if p.with(b.State) != payment.Submitted || b.File == [32]byte{} && p.handed == 0 || a.refused != nil {
+			if p.with(&b) != payment.Submitted || b.File == [32]byte{} && p.handed == 0 || a.refused != nil {
 				continue
 			}
 			p.state = payment.Submitted

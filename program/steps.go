@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -208,9 +209,12 @@ func seatIn(wave, ofCase int64, p quota.Place) string {
 	return strconv.FormatInt(wave, 10) + ":" + seatName(p)
 }
 
+// errNoSeat says that a move takes a seat, but nothing gave the case one.
+var errNoSeat = errors.New("program: a move takes a seat, but the case was given none")
+
 func (s *steps[T]) takeSeat(a *Application) error {
 	if a.Seat == "" {
-		return fmt.Errorf("program: a move takes a seat, but the case was given none")
+		return errNoSeat
 	}
 	at := place(a)
 	s.posts.move(at.Account(quota.Left), at.Account(quota.Held), 1)

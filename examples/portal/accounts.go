@@ -113,7 +113,14 @@ type account struct {
 	Roles map[string]bool
 	// Applicant is the registration of a citizen; zero before the identity was given.
 	Applicant uuid.UUID
+	// Since is when the session began.
+	Since time.Time
 }
+
+// Federated says that the person signs in elsewhere, and has no password here.
+func (a *account) Federated() bool { return a != nil && strings.HasPrefix(a.ID, federatedPrefix) }
+
+const federatedPrefix = "oidc:"
 
 func (a *account) citizen() bool { return a != nil && a.Kind == "citizen" }
 func (a *account) officer() bool { return a != nil && a.Kind == "officer" }
@@ -255,7 +262,6 @@ func (a *accounts) byID(ctx context.Context, id string) (*account, error) {
 	return scanAccount(a.row(ctx, `SELECT id, kind, roles, applicant FROM portal_accounts WHERE id = ?`, id))
 }
 
-// ofApplicant finds the account of a registration.
 func scanAccount(row *sql.Row) (*account, error) {
 	var x account
 	var roles string
@@ -346,7 +352,7 @@ func (a *accounts) session(ctx context.Context, token string) (*account, error) 
 			return nil, err
 		}
 	}
-	x.Roles = map[string]bool{}
+	x.Since, x.Roles = time.Unix(created, 0), map[string]bool{}
 	for _, r := range strings.Fields(roles) {
 		x.Roles[r] = true
 	}
@@ -360,12 +366,6 @@ func (a *accounts) session(ctx context.Context, token string) (*account, error) 
 
 func (a *accounts) end(ctx context.Context, token string) error {
 	_, err := a.exec(ctx, `DELETE FROM portal_sessions WHERE token = ?`, tokenHash(token))
-	return err
-}
-
-// endAll ends every session of an account.
-func (a *accounts) endAll(ctx context.Context, id string) error {
-	_, err := a.exec(ctx, `DELETE FROM portal_sessions WHERE account = ?`, id)
 	return err
 }
 
@@ -412,7 +412,7 @@ func (a *accounts) federated(ctx context.Context, who Officer) (*account, error)
 	if who.Subject == "" || len(who.Subject) > 100 || len(roles) == 0 {
 		return nil, errForbidden
 	}
-	id := "oidc:" + who.Subject
+	id := federatedPrefix + who.Subject
 	if _, err := a.exec(ctx, `INSERT INTO portal_accounts (id, login, kind, roles, hash, fails, locked, created) VALUES (?,?,'officer',?,'',0,0,?)
 		ON CONFLICT (id) DO UPDATE SET roles = excluded.roles`, id, a.login(id), strings.Join(roles, " "), a.clock().Unix()); err != nil {
 		return nil, err

@@ -150,16 +150,36 @@ func (b *tab) sound(axe string) *tab {
 	b.run(chromedp.Evaluate(`(() => { const over = document.documentElement.scrollWidth - document.documentElement.clientWidth; return over > 0 ? "wider by " + over + " at " + location.pathname : ""; })()`, &wide))
 	require.Empty(b.t, wide)
 	if axe != "" {
-		var found string
-		b.run(chromedp.Evaluate(axe+"\n;0", nil), chromedp.Evaluate(
-			`axe.run(document, {runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html + " " + n.failureSummary)])))`,
-			&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 		var path string
 		b.run(chromedp.Location(&path))
-		require.Equal(b.t, "[]", found, path)
+		require.Equal(b.t, "[]", b.violations(axe), path)
 	}
 	require.Empty(b.t, *b.faults)
 	return b
+}
+
+// The check of pages finds what is wrong with one: a picture without words, a field without a label.
+func TestBrowserAxeFinds(t *testing.T) {
+	ctx, axe := chromium(t), axeCore(t)
+	if axe == "" {
+		t.Skip("PORTAL_AXE does not name the file of axe-core")
+	}
+	s := newSite(t)
+	b := s.tab(ctx, 800, 600, "en").open("/masuk")
+	require.Equal(t, "[]", b.violations(axe))
+	b.run(chromedp.Evaluate(`document.querySelector("main").append(document.createElement("img"), document.createElement("input")); 0`, nil))
+	found := b.violations(axe)
+	require.Contains(t, found, "image-alt")
+	require.Contains(t, found, "label")
+}
+
+// violations are what axe-core finds on a page, as JSON.
+func (b *tab) violations(axe string) (found string) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(axe+"\n;0", nil), chromedp.Evaluate(
+		`axe.run(document, {runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html + " " + n.failureSummary)])))`,
+		&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	return found
 }
 
 // axeCore is the text of axe-core, if there is one.

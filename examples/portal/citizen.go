@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -616,7 +614,8 @@ func (p *portal) withdraw(c *call) error {
 	return c.redirect("/saya/data")
 }
 
-// ownFile is everything that is kept about the person who asks, as JSON.
+// ownFile is everything that is kept about the person who asks, as text or as JSON. That it was given is
+// in the journal.
 func (p *portal) ownFile(c *call) error {
 	if c.me.Applicant == uuid.Nil {
 		return errNoPage
@@ -626,56 +625,16 @@ func (p *portal) ownFile(c *call) error {
 	} else if err != nil {
 		return err
 	}
-	if err := p.note(c.ctx(), c.me.ID, "own-file", map[string]any{"applicant": c.me.Applicant}); err != nil {
-		return err
-	}
-	body, err := p.fileOf(c.ctx(), c.me.Applicant, c.lang)
+	file, err := c.engine.OwnFile(c.ctx(), program.By{Actor: c.me.ID}, c.me.Applicant, c.lang)
 	if err != nil {
 		return err
+	}
+	if c.form("as") == "text" {
+		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		c.w.Header().Set("Content-Disposition", `attachment; filename="data-saya.txt"`)
+		return file.Write(c.w)
 	}
 	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	c.w.Header().Set("Content-Disposition", `attachment; filename="data-saya.json"`)
-	_, err = c.w.Write(body)
-	return err
-}
-
-// fileOf gathers what is kept about a person.
-func (p *portal) fileOf(ctx context.Context, person uuid.UUID, lang string) ([]byte, error) {
-	a, err := p.engine.Applicant(ctx, person)
-	if err != nil {
-		return nil, err
-	}
-	cases, err := p.applications(ctx, person)
-	if err != nil {
-		return nil, err
-	}
-	payments, err := p.payments(ctx, person)
-	if err != nil {
-		return nil, err
-	}
-	amendments, err := p.engine.Amendments(ctx, person)
-	if err != nil {
-		return nil, err
-	}
-	var told []map[string]any
-	for _, one := range cases {
-		lines, err := p.engine.Timeline(ctx, one.Wave, person, lang, lifecycle.Applicant)
-		if err != nil {
-			return nil, err
-		}
-		decisions, err := p.engine.Decisions(ctx, one.Wave, person)
-		if err != nil {
-			return nil, err
-		}
-		var records []json.RawMessage
-		for _, d := range decisions {
-			records = append(records, d.Record)
-		}
-		told = append(told, map[string]any{"wave": one.Wave, "state": one.State, "timeline": lines, "decisions": records, "seat": one.SeatState})
-	}
-	return json.MarshalIndent(map[string]any{
-		"id": a.ID, "registered": a.Registered, "state": a.State, "name": a.Person.Name.Reveal(), "nik": a.Person.National.Reveal(), "kk": a.Person.Family.Reveal(),
-		"birth": a.Person.Birth, "details": a.Details, "evidence": a.Evidence, "payout": map[string]string{"institution": a.Person.Payout.Provider, "account": a.Person.Payout.Account.Reveal()},
-		"cases": told, "payments": payments, "corrections": len(amendments),
-	}, "", "  ")
+	return file.WriteJSON(c.w)
 }

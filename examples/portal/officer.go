@@ -578,8 +578,17 @@ func (p *portal) search(c *call) error {
 	return c.page(http.StatusOK, "search", data)
 }
 
-// reauthenticate asks an officer for the password again.
+// freshFor is how long ago somebody who has no password here may have signed in, before what is serious.
+const freshFor = 5 * time.Minute
+
+// reauthenticate asks an officer for the password again, or, of one who signs in elsewhere, that this was just now.
 func (c *call) reauthenticate(faults map[string]string) error {
+	if c.me.Federated() {
+		if c.time.now().Sub(c.me.Since) > freshFor {
+			faults["password"] = "form.password.elsewhere"
+		}
+		return nil
+	}
 	err := c.accounts.confirm(c.ctx(), c.me.ID, c.r.PostFormValue("password"))
 	if errors.Is(err, errSignIn) {
 		faults["password"] = "form.password.wrong"

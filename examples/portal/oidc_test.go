@@ -77,6 +77,13 @@ func TestOpenIDConnect(t *testing.T) {
 	b.get("/petugas/keberatan").ok()
 	b.get("/petugas/gelombang").refused(403)
 
+	// Who has no password here has signed in just now, before what is serious.
+	who := made(3)
+	b.post("/petugas/cari", "nik", who.NIK, "reason", "audit").ok(who.Name)
+	s.p.time.moved.Store(int64(freshFor + time.Second))
+	b.post("/petugas/cari", "nik", who.NIK, "reason", "audit").refused(422, "Sign in again")
+	s.p.time.moved.Store(0)
+
 	p.roles = []string{"something-else"}
 	s.browser().get("/petugas/oidc").refused(403)
 	p.roles, p.forge = []string{roleCases}, true

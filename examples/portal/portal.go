@@ -15,7 +15,6 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
-	"github.com/gelombang/gelombang/program/wording"
 )
 
 // config is what whoever starts the portal decides.
@@ -43,7 +42,7 @@ type portal struct {
 	receipts  ed25519.PrivateKey
 	logger    *slog.Logger
 	time      *clock
-	catalogue *wording.Catalogue
+	catalogue *texts
 	pages     map[string]map[string]*template.Template
 	limits    *limits
 	places    chan struct{}
@@ -60,8 +59,6 @@ type portal struct {
 	// wall is the wall clock, which nobody moves.
 	wall func() time.Time
 }
-
-func paymentTexts() wording.Texts { return payment.Texts() }
 
 // newPortal makes a portal of its parts. The engine and the store are the caller's.
 func newPortal(c config, p *program.Program[Jobseeker], e *engine, store program.Store, a *accounts, keys program.Keyring, t *clock, logger *slog.Logger) (*portal, error) {

@@ -39,8 +39,6 @@ type madePerson struct {
 	Student, Official, Down bool
 }
 
-const mostMade = 38 * 90 * 9999
-
 var (
 	givenNames  = []string{"Adi", "Agus", "Ayu", "Bambang", "Citra", "Dewi", "Eko", "Fitri", "Gilang", "Hana", "Indra", "Joko", "Kartika", "Lestari", "Made", "Nur", "Putri", "Rizky", "Sari", "Tri", "Umi", "Wahyu", "Yanti", "Zainal"}
 	familyNames = []string{"Abdullah", "Basuki", "Damanik", "Effendi", "Firmansyah", "Ginting", "Hidayat", "Iskandar", "Kurniawan", "Lubis", "Mulyani", "Nugroho", "Pratama", "Rahayu", "Saputra", "Siregar", "Tanjung", "Utami", "Wibowo", "Yuliana"}

@@ -33,7 +33,7 @@ func TestTextsAreComplete(t *testing.T) {
 	require.NoError(t, err)
 	c, err := catalogue(p) // it checks that both languages have the same keys
 	require.NoError(t, err)
-	require.Equal(t, []string{"en", "id"}, slices.Sorted(slices.Values(c.Languages())))
+	require.Equal(t, []string{"en", "id"}, slices.Sorted(slices.Values(c.own.Languages())))
 	asked, prefixes := map[string]bool{}, []string{"form.nik.", "form.kk.", "fault.appeal.", "category."}
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
@@ -60,7 +60,7 @@ func TestTextsAreComplete(t *testing.T) {
 	})
 	require.NoError(t, err)
 	for key := range asked {
-		require.True(t, c.Has(key), "no text %s", key)
+		require.True(t, c.has(key), "no text %s", key)
 	}
 	ui, err := os.ReadFile("texts/ui.json")
 	require.NoError(t, err)
@@ -70,11 +70,11 @@ func TestTextsAreComplete(t *testing.T) {
 	}
 	// What follows from the program's own table.
 	for _, s := range table().States {
-		require.True(t, c.Has("state.short."+string(s.State)), s.State)
+		require.True(t, c.has("state.short."+string(s.State)), s.State)
 	}
 	for _, all := range reasons {
 		for _, r := range all {
-			require.True(t, c.Has("reason.officer."+r), r)
+			require.True(t, c.has("reason.officer."+r), r)
 		}
 	}
 }

@@ -28,17 +28,35 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// catalogue has every text of the portal, of the program and of the library.
-func catalogue(p *program.Program[Jobseeker]) (*wording.Catalogue, error) {
+// texts are two catalogues: the portal's own words go before those of the program and the library,
+// so that neither has to know the other's keys.
+type texts struct{ own, program *wording.Catalogue }
+
+// catalogue checks that every text is there in every language.
+func catalogue(p *program.Program[Jobseeker]) (*texts, error) {
 	ui, err := wording.ParseTexts(uiTexts)
 	if err != nil {
 		return nil, err
 	}
-	own, err := program.DefaultTexts()
+	library, err := program.DefaultTexts()
 	if err != nil {
 		return nil, err
 	}
-	return wording.Compile(ui, own, p.Texts, paymentTexts())
+	var t texts
+	if t.own, err = wording.Compile(ui); err != nil {
+		return nil, err
+	}
+	t.program, err = wording.Compile(library, p.Texts, payment.Texts())
+	return &t, err
+}
+
+func (t *texts) has(key string) bool { return t.own.Has(key) || t.program.Has(key) }
+
+func (t *texts) text(lang, key string, args ...wording.Arg) (string, error) {
+	if t.own.Has(key) {
+		return t.own.Text(lang, key, args...)
+	}
+	return t.program.Text(lang, key, args...)
 }
 
 // words writes a text; the arguments are names and values in turn.
@@ -47,7 +65,7 @@ func (p *portal) words(lang, key string, args ...any) string {
 	for i := 0; i+1 < len(args); i += 2 {
 		given = append(given, wording.Arg{Name: fmt.Sprint(args[i]), Value: fmt.Sprint(args[i+1])})
 	}
-	text, err := p.catalogue.Text(lang, key, given...)
+	text, err := p.catalogue.text(lang, key, given...)
 	if err != nil {
 		p.logger.Error("a text is missing", "key", key)
 		return key
@@ -79,14 +97,14 @@ func (p *portal) parse() error {
 		sum := sha256.Sum256(data)
 		versions[path.Base(name)] = "/static/" + path.Base(name) + "?v=" + hex.EncodeToString(sum[:6])
 	}
-	for _, lang := range p.catalogue.Languages() {
+	for _, lang := range p.catalogue.own.Languages() {
 		location, err := time.LoadLocation(jakarta)
 		if err != nil {
 			location = wib
 		}
 		funcs := template.FuncMap{
 			"t":    func(key string, args ...any) string { return p.words(lang, key, args...) },
-			"has":  func(key string) bool { return p.catalogue.Has(key) },
+			"has":  func(key string) bool { return p.catalogue.has(key) },
 			"date": func(d calendar.Date) string { return wording.Date(lang, d) },
 			"minute": func(at time.Time) string {
 				if at.IsZero() {
@@ -202,12 +220,12 @@ func (p *portal) language(r *http.Request) string {
 	if chosen, err := r.Cookie("portal_lang"); err == nil {
 		wish = chosen.Value
 	}
-	return p.catalogue.Match(wish)
+	return p.catalogue.own.Match(wish)
 }
 
 // choose keeps the language that was chosen.
 func (p *portal) choose(c *call) error {
-	lang := c.catalogue.Match(c.r.PostFormValue("to"))
+	lang := c.catalogue.own.Match(c.r.PostFormValue("to"))
 	http.SetCookie(c.w, &http.Cookie{Name: "portal_lang", Value: lang, Path: "/", MaxAge: 365 * 86400, HttpOnly: true, Secure: c.config.https, SameSite: http.SameSiteStrictMode})
 	back := c.r.PostFormValue("back")
 	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\r\n") {

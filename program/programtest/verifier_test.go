@@ -95,7 +95,9 @@ func TestBrokenVerifiersAreFound(t *testing.T) {
 					}()
 					b := verifierBench(nil)
 					f := b.Verifier.(*FaultyVerifier)
-					b.Verifier = bustedVerifier{f, func(ctx context.Context, q []program.Question) ([]program.VerifierAnswer, error) { return busted.ask(f, ctx, q) }}
+					b.Verifier = bustedVerifier{f, func(ctx context.Context, q []program.Question) ([]program.VerifierAnswer, error) {
+						return busted.ask(f, ctx, q)
+					}}
 					c.run(&verifierSuite{reporter: l, VerifierBench: b, ctx: t.Context()})
 				}()
 				if l.said != "" {

@@ -37,6 +37,7 @@ type group struct {
 
 	hasRows, hasPostings bool
 	remade               bool // accounts came into being since they were held
+	looked               bool // known has every posting of the changes that is there
 
 	moves    []ledger.Movement // of those, in order
 	resolved []string
@@ -56,13 +57,17 @@ var errMisfit = errors.New("sqlstore: a group does not fit")
 func (s *Store) together(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
 	var outcomes []program.Outcome
 	err := s.transaction(ctx, func(tx *transaction) error {
-		g := &group{tx: tx, changes: changes, outcomes: make([]program.Outcome, len(changes))}
+		g := &group{tx: tx, changes: changes, outcomes: make([]program.Outcome, len(changes)), known: map[string]*knownPosting{}}
 		outcomes = g.outcomes
 		if err := g.read(); err != nil {
 			return err
 		}
 		for i := range changes {
-			if g.decide(i) {
+			written, err := g.decide(i)
+			if err != nil {
+				return err
+			}
+			if written {
 				g.writes = append(g.writes, i)
 			}
 		}
@@ -154,7 +159,6 @@ func (g *group) readAnswers(keys []string) error {
 }
 
 func (g *group) readPostings(ids []string) error {
-	g.known = map[string]*knownPosting{}
 	return g.tx.list("SELECT id, kind, of_id, expires, open, legs FROM postings WHERE id", ids, func(rows *sql.Rows) error {
 		var p knownPosting
 		var kind, open int64
@@ -175,7 +179,7 @@ func (g *group) readPostings(ids []string) error {
 }
 
 // decide says whether change i is written; otherwise it has its outcome.
-func (g *group) decide(i int) bool {
+func (g *group) decide(i int) (written bool, err error) {
 	c := &g.changes[i]
 	if c.Key != "" {
 		if before, ok := g.answers[c.Key]; ok {
@@ -183,18 +187,42 @@ func (g *group) decide(i int) bool {
 				before = program.Outcome{Refusal: &program.KeyConflictError{Key: c.Key}}
 			}
 			g.outcomes[i] = before
-			return false
+			return false, nil
 		}
 	}
-	if err := g.post(c); err != nil {
+	err = g.post(c)
+	if err != nil && !g.looked {
+		// Maybe it is not new: what was carried out before is not refused.
+		if err := g.lookAll(); err != nil {
+			return false, err
+		}
+		err = g.post(c)
+	}
+	if err != nil {
 		g.outcomes[i] = program.Outcome{Refusal: err}
-		return false
+		return false, nil
 	}
 	g.outcomes[i] = program.Outcome{Answer: c.Answer}
 	if c.Key != "" {
 		g.answers[c.Key], g.prints[c.Key] = program.Outcome{Replayed: true, Answer: c.Answer}, c.Fingerprint
 	}
-	return true
+	return true, nil
+}
+
+// lookAll looks for every posting of the group among those that are there already. Most
+// groups need not: postings that are new are all carried out, and one that is not new
+// does not fit when it is written.
+func (g *group) lookAll() error {
+	g.looked = true
+	var ids []string
+	for i := range g.changes {
+		for _, p := range g.changes[i].Postings {
+			if g.known[p.ID] == nil {
+				ids = append(ids, p.ID)
+			}
+		}
+	}
+	return g.readPostings(ids)
 }
 
 // post carries out the postings of a change in memory, all of them or none.
