@@ -157,10 +157,17 @@ func (e *Engine[T]) LapseBalances(ctx context.Context, by By, job string, wave i
 	})
 }
 
+// mayLapse reports whether an entitlement has been waiting too long on a day.
+func (e *Engine[T]) mayLapse(r *entitlementRow, today calendar.Date) bool {
+	days := e.program.UnclaimedDays
+	return days > 0 && dayOf(r.due).AddDays(days).Before(today)
+}
+
 // LapseEntitlements gives entitlements that nobody could be paid within
 // Program.UnclaimedDays after they fell due back to the budget, as a job whose name is new each time: those of one
 // benefit and number in a wave (BatchOrder.Number and Again are not used). What a payment is alive of, and what is blocked or
-// held back, is left. What has lapsed is not paid any more.
+// held back, is left. What has lapsed is not paid any more. Whoever prepares a payment of one at the
+// same time is first, or finds it lapsed.
 func (e *Engine[T]) LapseEntitlements(ctx context.Context, by By, job string, order BatchOrder) (Counts, error) {
 	if e.program.UnclaimedDays == 0 {
 		return nil, &FieldError{"Program.UnclaimedDays", "is missing"}
@@ -183,7 +190,7 @@ func (e *Engine[T]) LapseEntitlements(ctx context.Context, by By, job string, or
 			r := entitlementOf(row)
 			last, ok := paid[r.key.person]
 			switch {
-			case !r.lapsed.IsZero(), !dayOf(r.due).AddDays(e.program.UnclaimedDays).Before(today):
+			case !r.lapsed.IsZero(), !e.mayLapse(&r, today):
 				continue
 			case r.stopped > 0, ok && last.state.Live():
 				c.counts["left"]++
