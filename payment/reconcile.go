@@ -49,7 +49,12 @@ const (
 	GateSequence GateRule = "sequence" // follows the last statement
 	GateOpening  GateRule = "opening"  // opening is the last closing balance
 	GateSum      GateRule = "sum"      // opening and entries make the closing balance
+	GateFile     GateRule = "file"     // the file is what it must be (ErrBadFile)
 )
+
+// ErrBadFile is wrapped by an error of whoever reads a file if the file is not what it
+// must be, however often it is read: not one that another reading might not have.
+var ErrBadFile = errors.New("payment: the file is not what it must be")
 
 // GateError names the rule that a statement breaks.
 type GateError struct{ Rule GateRule }

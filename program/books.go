@@ -36,7 +36,8 @@ type Balance struct {
 //	spent/BENEFIT         cash that went out: to partners,
 //	paid/BENEFIT          and to payees, net of returns
 //
-// and the bank's in bank/, opened/, cleared/ and suspense/ of each account. It reads
+// and the bank's in bank/, opened/, cleared/ and suspense/ of each account. Lapsed/BENEFIT counts
+// what went back to the budget out of balances, against lapsed. It reads
 // every posting: for a nation it takes minutes.
 func (e *Engine[T]) TrialBalance(ctx context.Context, before time.Time) ([]Balance, error) {
 	var sums ledger.Sums

@@ -18,6 +18,8 @@ import (
 // under the one that it is pinned to.
 type edition[T any] struct {
 	entitles map[edge][]string // the benefits to which a move entitles
+	spends   map[edge][]string // the balances that it spends from
+	lapses   map[edge][]string // and those of which it gives back what is left
 	table    Table
 	machine  *lifecycle.Machine[State, Event, *Case[T]]
 	teller   *lifecycle.Teller[State, Event] // nil without texts
@@ -76,7 +78,8 @@ func (e *Engine[T]) compileEditions(options lifecycle.CompileOptions) error {
 			ed.teller, err = lifecycle.NewTeller(table, options.Texts, e.program.Zone)
 			all = append(all, err)
 		}
-		ed.entitles = entitling(table, ed.machine)
+		ed.entitles = movesThat(EffectEntitle, table, ed.machine)
+		ed.spends, ed.lapses = movesThat(EffectSpend, table, ed.machine), movesThat(EffectLapse, table, ed.machine)
 		e.editions[table.Version] = ed
 		e.trail[table.Version] = newTrailCodec(table)
 		for _, s := range table.States {

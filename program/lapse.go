@@ -7,6 +7,7 @@ import (
 
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/calendar"
+	"github.com/gelombang/gelombang/program/ledger"
 	"github.com/gelombang/gelombang/program/lifecycle"
 )
 
@@ -20,17 +21,17 @@ type edge struct {
 	to    State
 }
 
-// entitling finds the moves that entitle.
-func entitling[T any](table Table, m *lifecycle.Machine[State, Event, *Case[T]]) map[edge][]string {
+// movesThat finds the moves with an effect, and of what.
+func movesThat[T any](effect string, table Table, m *lifecycle.Machine[State, Event, *Case[T]]) map[edge][]string {
 	all := map[edge][]string{}
 	if m == nil {
 		return all
 	}
 	for _, s := range table.States {
 		for row := range m.Rows(s.State) {
-			for _, effect := range row.Do {
-				if effect.Name == EffectEntitle {
-					all[edge{row.From, row.Event, row.To}] = append(all[edge{row.From, row.Event, row.To}], effect.Arg)
+			for _, e := range row.Do {
+				if e.Name == effect {
+					all[edge{row.From, row.Event, row.To}] = append(all[edge{row.From, row.Event, row.To}], e.Arg)
 				}
 			}
 		}
@@ -116,6 +117,15 @@ func (e *Engine[T]) readSurveys(ctx context.Context, cases []*Case[T]) error {
 	return err
 }
 
+// lapse gives what is left of a balance back to the budget, and keeps how much was.
+func (p postings) lapse(balance ledger.Account, benefit string, units int64) {
+	p.move(balance, budgetLeft, units)
+	p.add(lapsedAccount(benefit), units, ledger.AtLeast(0))
+	p.add("lapsed", -units, ledger.Free())
+}
+
+func lapsedAccount(benefit string) ledger.Account { return ledger.Account("lapsed/" + benefit) }
+
 // LapseBalances gives what is left of balances after their last day (payment.Benefit.LastDay)
 // back to the budget, as a job over the cases of a wave, whose name is new each time. Nobody can spend it by
 // then. It counts the balances under "lapsed.BENEFIT" and their units under
@@ -145,7 +155,7 @@ func (e *Engine[T]) LapseBalances(ctx context.Context, by By, job string, wave i
 				case a.refused != nil:
 					c.counts["refused.bounds"]++
 				default:
-					posts.move(balanceAccount(&one.Application, name), budgetLeft, left)
+					posts.lapse(balanceAccount(&one.Application, name), name, left)
 					lapsed[name] = append(lapsed[name], shortID(one.Application.Applicant))
 					c.counts["lapsed."+name]++
 					c.counts["lapsed_amount."+name] += left
@@ -157,10 +167,17 @@ func (e *Engine[T]) LapseBalances(ctx context.Context, by By, job string, wave i
 	})
 }
 
+// mayLapse reports whether an entitlement has been waiting too long on a day.
+func (e *Engine[T]) mayLapse(r *entitlementRow, today calendar.Date) bool {
+	days := e.program.UnclaimedDays
+	return days > 0 && dayOf(r.due).AddDays(days).Before(today)
+}
+
 // LapseEntitlements gives entitlements that nobody could be paid within
 // Program.UnclaimedDays after they fell due back to the budget, as a job whose name is new each time: those of one
 // benefit and number in a wave (BatchOrder.Number and Again are not used). What a payment is alive of, and what is blocked or
-// held back, is left. What has lapsed is not paid any more.
+// held back, is left. What has lapsed is not paid any more. Whoever prepares a payment of one at the
+// same time is first, or finds it lapsed.
 func (e *Engine[T]) LapseEntitlements(ctx context.Context, by By, job string, order BatchOrder) (Counts, error) {
 	if e.program.UnclaimedDays == 0 {
 		return nil, &FieldError{"Program.UnclaimedDays", "is missing"}
@@ -183,7 +200,7 @@ func (e *Engine[T]) LapseEntitlements(ctx context.Context, by By, job string, or
 			r := entitlementOf(row)
 			last, ok := paid[r.key.person]
 			switch {
-			case !r.lapsed.IsZero(), !dayOf(r.due).AddDays(e.program.UnclaimedDays).Before(today):
+			case !r.lapsed.IsZero(), !e.mayLapse(&r, today):
 				continue
 			case r.stopped > 0, ok && last.state.Live():
 				c.counts["left"]++

@@ -174,7 +174,8 @@ func (e *Engine[T]) Candidates(ctx context.Context, account string, sequence, li
 		return ErrNotFound
 	}
 	return e.OpenItems(ctx, func(o OpenItem) error {
-		if o.Batch == 0 || o.Why == "suspense" || o.Amount != r.amount || o.State.Dead() {
+		open := o.State == payment.Submitted || o.State == payment.Accepted || o.State == payment.Unknown
+		if o.Why == "suspense" || !open || o.Amount != r.amount {
 			return nil
 		}
 		return each(o)

@@ -299,6 +299,9 @@ func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	}
 	p.engine.program.Caps.prepared(&item, p.posts)
 	p.rows = append(p.rows, item.row())
+	if claim := entitlementOf(row); p.engine.mayLapse(&claim, p.today.AddDays(1)) {
+		p.rows = append(p.rows, claim.row()) // of a lapse at the same time one is first
+	}
 	p.counts["payments"]++
 	p.counts["payments_amount"] += amount.Units
 	return nil

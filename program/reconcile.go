@@ -57,7 +57,9 @@ func (e *SeenError) Error() string {
 // counted under "class.CLASS", and those that are not matched are listed in the journal.
 //
 // A statement that does not pass as a whole is a *payment.GateError: nothing of it is
-// taken, and it is kept as quarantined, with an entry in the journal; it is taken later if it passes then. One that was
+// taken, and it is kept as quarantined, with an entry in the journal; it is taken later if it passes then. So is a file that
+// is not what it must be: Lines gives an error that wraps payment.ErrBadFile, and of the rest the Account and the Digest
+// are enough. Any other error of Lines is returned, and nothing is kept. One that was
 // taken before is a *SeenError. While the one before is being taken it is a *StateError.
 func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Statement) (Counts, error) {
 	if by.Actor == "" {
@@ -121,6 +123,9 @@ func (e *Engine[T]) gate(ctx context.Context, by By, st Statement) error {
 	}
 	sums := payment.Statement{Sequence: st.Sequence, Opening: st.Opening, Closing: st.Closing, Net: payment.Money{Currency: st.Opening.Currency}}
 	for line, err := range st.Lines() {
+		if errors.Is(err, payment.ErrBadFile) {
+			return e.quarantine(ctx, by, st, version, errors.Join(&payment.GateError{Rule: payment.GateFile}, err))
+		}
 		if err != nil {
 			return err
 		}

@@ -283,7 +283,7 @@ func (s *steps[T]) carryOut(c *Case[T], effect Effect) error {
 			}
 		}
 		if left := c.balances[effect.Arg]; left > 0 {
-			s.posts.move(balanceAccount(a, effect.Arg), budgetLeft, left)
+			s.posts.lapse(balanceAccount(a, effect.Arg), effect.Arg, left)
 		}
 	case EffectConfirmSeat:
 		if a.SeatState == "held" {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gelombang/gelombang/payment"
+	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/ledger"
 	"github.com/gelombang/gelombang/quota"
 )
@@ -29,7 +30,8 @@ func (b Breach) String() string { return b.Invariant + ": " + b.Where + ": " + b
 // seats add up to its cap and to the cases that have them, that no limit is
 // exceeded, that every step of every case is in the journal once, that the journal is what was sealed
 // if there is a transparency log ([Log]), that what is entitled, paid and being paid adds up by benefit and batch, that the budget sums to
-// zero and no balance is outside its benefit, that each bank's account is what its
+// zero, no balance is outside its benefit, and what the cases were given is what is left to them, what was
+// spent and what has lapsed, that each bank's account is what its
 // last statement says, with no statement missing and every unit in suspense on a line, and that the caps
 // count what was paid. It returns every breach, at most 1,000. Run it while nothing
 // is being written.
@@ -51,6 +53,7 @@ func (e *Engine[T]) Verify(ctx context.Context) ([]Breach, error) {
 		return m.balances(ctx)
 	}
 	err := both(cases, money)
+	v.spent(m)
 	return append(v.breaches, m.breaches...), err
 }
 
@@ -63,6 +66,9 @@ type verifier[T any] struct {
 	engine   *Engine[T]
 	steps    map[caseID]int32         // steps that the journal must have
 	want     map[ledger.Account]int64 // balances that follow from the rows
+	legal    map[int64]calendar.Date  // of the waves that balances were given in
+	held     []heldBalance            // that are yet to be looked at
+	sums     map[string]balanceSums   // by benefit
 	breaches breaches
 }
 
@@ -106,7 +112,7 @@ func (v *verifier[T]) scan(ctx context.Context, scan Scan, each func(Row) error)
 }
 
 func (v *verifier[T]) applications(ctx context.Context) error {
-	return v.scan(ctx, Scan{Table: TableApplications}, func(row Row) error {
+	err := v.scan(ctx, Scan{Table: TableApplications}, func(row Row) error {
 		a, err := applicationOf(row, v.engine.trail)
 		if err != nil {
 			return err
@@ -123,8 +129,12 @@ func (v *verifier[T]) applications(ctx context.Context) error {
 			}
 		}
 		v.wantSeat(&a)
-		return nil
+		return v.balancesOf(ctx, &a)
 	})
+	if err != nil {
+		return err
+	}
+	return v.lookAtBalances(ctx)
 }
 
 func (v *verifier[T]) wantSeat(a *Application) {
@@ -454,6 +464,7 @@ func (v *verifier[T]) budget(ctx context.Context) error {
 			left = units
 		}
 		class, rest, _ := strings.Cut(string(account), "/")
+		v.sumBalances(class, rest, units)
 		switch class {
 		case "budget", "balance", "entitled", "paying", "paid", "spent":
 			groups["budget"] += units

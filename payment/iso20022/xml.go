@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/gelombang/gelombang/payment"
 )
 
 // FileError says why a file is refused. Offset counts bytes from the beginning.
@@ -23,7 +25,17 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("iso20022: refused at byte %d: %s %s", e.Offset, e.Rule, e.Path)
 }
 
-func (e *FileError) Unwrap() error { return e.Err }
+// Unwrap gives what is behind it, and payment.ErrBadFile if it is the file's own fault.
+func (e *FileError) Unwrap() []error {
+	var all []error
+	if e.Rule != RuleRead {
+		all = append(all, payment.ErrBadFile)
+	}
+	if e.Err != nil {
+		all = append(all, e.Err)
+	}
+	return all
+}
 
 // FileRule names what a file must fulfil.
 type FileRule string
