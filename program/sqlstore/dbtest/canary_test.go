@@ -84,6 +84,7 @@ func canaryProgram() *program.Program[canary] {
 		Appeals: program.Appeals{Against: []program.State{"refused"}, Filed: "object", Upheld: "upheld", Dismissed: "dismissed",
 			File: calendar.Term{Days: 9}, Decide: calendar.Term{Days: 9}},
 		Retention: program.Retention{Years: 1},
+		Payees:    program.Payees{PerAccount: 3, Accounts: 1}, // so that accounts are counted in SQL too
 	}
 }
 
