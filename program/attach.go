@@ -219,8 +219,10 @@ func (s *steps[T]) refund(c *Case[T], benefit string) error {
 		return &FieldError{"Report.Amount", "is above zero for a refund"}
 	}
 	s.posts.add(ledger.Account("spent/"+benefit+"/"+r.Party), -r.Amount, ledger.AtLeast(0))
-	if s.engine.lapsedIn(c.Application.Trail, benefit) {
+	if s.engine.lapsedIn(c.Application.Trail, benefit) || s.lapsed(&c.Application, Report{}, benefit) {
 		s.posts.add(budgetLeft, r.Amount, ledger.AtLeast(0))
+		s.posts.add(lapsedAccount(benefit), r.Amount, ledger.AtLeast(0))
+		s.posts.add("lapsed", -r.Amount, ledger.Free())
 		return nil
 	}
 	most, ok := s.engine.program.Benefits.On(c.Wave.body.Legal).Find(benefit)

@@ -19,6 +19,7 @@ import (
 type edition[T any] struct {
 	entitles map[edge][]string // the benefits to which a move entitles
 	spends   map[edge][]string // the balances that it spends from
+	refunds  map[edge][]string // the balances to which something comes back
 	lapses   map[edge][]string // and those of which it gives back what is left
 	table    Table
 	machine  *lifecycle.Machine[State, Event, *Case[T]]
@@ -79,6 +80,7 @@ func (e *Engine[T]) compileEditions(options lifecycle.CompileOptions) error {
 			all = append(all, err)
 		}
 		ed.entitles = movesThat(EffectEntitle, table, ed.machine)
+		ed.refunds = movesThat(EffectRefund, table, ed.machine)
 		ed.spends, ed.lapses = movesThat(EffectSpend, table, ed.machine), movesThat(EffectLapse, table, ed.machine)
 		e.editions[table.Version] = ed
 		e.trail[table.Version] = newTrailCodec(table)

@@ -20,8 +20,8 @@ type heldBalance struct {
 	person  uuid.UUID
 	given   int64
 	// spent and lapsed: it has a step that spends, or gives back what is left. Ended: its
-	// last day has passed.
-	spent, lapsed, ended bool
+	// last day has passed. Refunded: all of what was spent may have come back.
+	spent, lapsed, ended, refunded bool
 }
 
 // balanceSums are what the balances of a benefit add up to.
@@ -44,6 +44,7 @@ func (v *verifier[T]) balancesOf(ctx context.Context, a *Application) error {
 			step := edge{a.Trail[i-1].To, a.Trail[i].Event, a.Trail[i].To}
 			given = given || slices.Contains(ed.entitles[step], name)
 			h.spent = h.spent || slices.Contains(ed.spends[step], name)
+			h.refunded = h.refunded || slices.Contains(ed.refunds[step], name)
 			h.lapsed = given && (h.lapsed || slices.Contains(ed.lapses[step], name))
 		}
 		if !given {
@@ -95,7 +96,7 @@ func (v *verifier[T]) lookAtBalances(ctx context.Context) error {
 		case h.lapsed && left != 0:
 			v.breach("money", string(h.account), "%d units are left of a balance that has lapsed", left)
 		case h.lapsed, h.ended && left == 0:
-		case h.spent && left >= h.given:
+		case h.spent && (left > h.given || left == h.given && !h.refunded):
 			v.breach("money", string(h.account), "%d units are left of %d, but it was spent from", left, h.given)
 		case !h.spent && left != h.given:
 			v.breach("money", string(h.account), "%d units are left of %d, but no step spends from it", left, h.given)

@@ -223,6 +223,37 @@ func TestWhereARefundGoes(t *testing.T) {
 	s.clean()
 }
 
+// What is refunded after the last day of the balance, which nobody can spend any more, goes
+// back to the budget too.
+func TestARefundAfterTheLastDay(t *testing.T) {
+	s := newShop(t, func(p *program.Program[details], _ *training.Setup) { p.Benefits[0] = p.Benefits[0].Expires("03-20") })
+	ctx := t.Context()
+	require.NoError(t, s.desk.Offer(ctx, officer, course("barista", 300_000)))
+	buy := func(voucher string) {
+		_, err := s.desk.Buy(ctx, officer, s.order(voucher, "barista"))
+		require.NoError(t, err)
+	}
+	available := func() int64 {
+		left, err := s.engine.Balances(ctx, "budget/available")
+		require.NoError(t, err)
+		return left[0]
+	}
+	before := available()
+	s.now = day(20)
+	buy("V-1")
+	_, err := s.desk.Refund(ctx, officer, "V-1", "ill")
+	require.NoError(t, err)
+	require.EqualValues(t, 1_000_000, s.left(), "on the last day")
+	require.Equal(t, before, available())
+	buy("V-2")
+	s.now = day(21)
+	_, err = s.desk.Refund(ctx, officer, "V-2", "cancelled")
+	require.NoError(t, err)
+	require.EqualValues(t, 700_000, s.left())
+	require.Equal(t, before+payment.Rupiah(300_000).Units, available())
+	s.clean()
+}
+
 func TestACompletedCourseIsNotGivenBack(t *testing.T) {
 	s, ctx := newShop(t, nil), t.Context()
 	require.NoError(t, s.desk.Offer(ctx, officer, course("barista", 300_000)))
