@@ -357,7 +357,7 @@ func (y *year) payBatch(ctx context.Context, e *program.Engine[details], day int
 		return err
 	})
 	add(day+2, named("statement"), func() error { // the bank has taken by now what it will ever take
-		_, err := e.Reconcile(ctx, by("clerk", ""), named("statement"), y.bank.statement(n))
+		_, err := e.Reconcile(ctx, by("clerk", ""), named("statement"), y.bank.statement(n, y.clock.now()))
 		return err
 	})
 	add(day+2, named("ask"), func() error {
@@ -513,10 +513,10 @@ func (b *fileBank) Statement(context.Context, int64, func(payment.Line) error) (
 	return payment.Statement{}, payment.ErrNoStatement
 }
 
-// statement has the orders of a batch.
-func (b *fileBank) statement(batch int64) program.Statement {
+// statement has the orders of a batch, and tells all until then: what is not in it was not executed.
+func (b *fileBank) statement(batch int64, until time.Time) program.Statement {
 	_, all, err := b.read()
-	st := program.Statement{ID: fmt.Sprint("statement ", batch), Account: "treasury", Sequence: batch, Digest: [32]byte{byte(batch)}, Opening: payment.Rupiah(50_000)}
+	st := program.Statement{ID: fmt.Sprint("statement ", batch), Account: "treasury", Channel: "BANK", Until: until, Sequence: batch, Digest: [32]byte{byte(batch)}, Opening: payment.Rupiah(50_000)}
 	var lines []payment.Line
 	for _, l := range all {
 		n, _, _, parsed := payment.ParseReference(l.Reference)
