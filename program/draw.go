@@ -289,7 +289,10 @@ func (d *drawn) find(receipt [16]byte) (at int, found bool) {
 }
 
 // Announce gives every case on the roll its result, as a job: Drawn with a
-// seat, or NotSelected; then the wave is announced.
+// seat, or NotSelected; then the wave is announced. Whoever passed screening after the
+// freeze is not on the roll: NotSelected too, counted under "not-on-roll", and Promote
+// and Refill have no seat for them. A case whose household is full by now, through an
+// appeal, does not get what the draw gave it: that seat stays open for Promote.
 func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64) (Counts, error) {
 	w, err := e.Wave(ctx, wave)
 	if err != nil {

@@ -80,6 +80,12 @@ type fieldFault struct{ field, rule string }
 func (e *fieldFault) Error() string { return e.field + ": " + e.rule }
 func (e *fieldFault) Unwrap() error { return &fault{http.StatusUnprocessableEntity, "fault.field"} }
 
+// download says that the answer is a file, of this type and name.
+func (c *call) download(kind, name string) {
+	c.w.Header().Set("Content-Type", kind)
+	c.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+}
+
 func (c *call) json(status int, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -217,26 +223,32 @@ func applicationOf(a program.Application) applicationBody {
 	return b
 }
 
-func (p *portal) apiCases(c *call) error {
-	w, err := c.aWave()
-	if err != nil {
-		return err
+// aPageOfCases reads the cases of the wave that the request names, in a state if one is
+// named, from its cursor on.
+func (p *portal) aPageOfCases(c *call, state string) (w program.Wave, rows []caseRow, next uuid.UUID, err error) {
+	if w, err = c.aWave(); err != nil {
+		return w, nil, next, err
 	}
 	limit, err := c.limit()
 	if err != nil {
-		return err
+		return w, nil, next, err
 	}
 	place, err := c.cursor()
 	if err != nil {
-		return err
+		return w, nil, next, err
 	}
 	after := uuid.Nil
 	if place != "" {
 		if after, err = uuid.Parse(place); err != nil {
-			return &fieldFault{"cursor", "not-one-of-ours"}
+			return w, nil, next, &fieldFault{"cursor", "not-one-of-ours"}
 		}
 	}
-	rows, next, err := p.cases(c.ctx(), w.Number, c.r.URL.Query().Get("state"), after, limit)
+	rows, next, err = p.cases(c.ctx(), w.Number, state, after, limit)
+	return w, rows, next, err
+}
+
+func (p *portal) apiCases(c *call) error {
+	_, rows, next, err := p.aPageOfCases(c, c.r.URL.Query().Get("state"))
 	if err != nil {
 		return err
 	}
@@ -551,20 +563,7 @@ func (p *portal) apiDisburse(c *call) error {
 // apiEnrolment is who is in the program, as the records of the DCI standard for integrated
 // beneficiary registries: internal ids in the place of national ones.
 func (p *portal) apiEnrolment(c *call) error {
-	w, err := c.aWave()
-	if err != nil {
-		return err
-	}
-	limit, err := c.limit()
-	if err != nil {
-		return err
-	}
-	place, err := c.cursor()
-	if err != nil {
-		return err
-	}
-	after, _ := uuid.Parse(place)
-	rows, next, err := p.cases(c.ctx(), w.Number, "", after, limit)
+	w, rows, next, err := p.aPageOfCases(c, "")
 	if err != nil {
 		return err
 	}
@@ -596,5 +595,3 @@ func (p *portal) apiEnrolment(c *call) error {
 	}
 	return c.json(http.StatusOK, out)
 }
-
-func decodeCursor(text string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(text) }

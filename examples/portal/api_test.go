@@ -123,6 +123,10 @@ func TestAPI(t *testing.T) {
 	require.NotContains(t, second.body, "next")
 	require.Equal(t, 422, a.call("GET", "/api/v1/waves?limit=0", "", nil).status)
 	require.Equal(t, 422, a.call("GET", "/api/v1/waves?cursor=!!", "", nil).status)
+	for _, list := range []string{"applications", "dci-enrolment"} { // "!!", and what is a cursor but not one of these lists
+		require.Equal(t, 422, a.call("GET", "/api/v1/waves/1/"+list+"?cursor=!!", "", nil).status, list)
+		require.Equal(t, 422, a.call("GET", "/api/v1/waves/1/"+list+"?cursor=bm9ib2R5", "", nil).status, list)
+	}
 	a.call("GET", "/api/v1/waves/1", "", nil)
 	require.Equal(t, 404, a.call("GET", "/api/v1/waves/999", "", nil).status)
 

@@ -630,11 +630,9 @@ func (p *portal) ownFile(c *call) error {
 		return err
 	}
 	if c.form("as") == "text" {
-		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		c.w.Header().Set("Content-Disposition", `attachment; filename="data-saya.txt"`)
+		c.download("text/plain; charset=utf-8", "data-saya.txt")
 		return file.Write(c.w)
 	}
-	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	c.w.Header().Set("Content-Disposition", `attachment; filename="data-saya.json"`)
+	c.download("application/json; charset=utf-8", "data-saya.json")
 	return file.WriteJSON(c.w)
 }

@@ -396,8 +396,7 @@ func (p *portal) caseExport(c *call) error {
 	if err := p.note(c.ctx(), c.me.ID, "export", map[string]any{"what": "cases", "wave": w.Number}); err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="kasus-%d.csv"`, w.Number))
+	c.download("text/csv; charset=utf-8", fmt.Sprintf("kasus-%d.csv", w.Number))
 	out := csv.NewWriter(c.w)
 	out.Write([]string{"wave", "applicant", "state", "entered", "due", "pool", "seat"})
 	for after := uuid.Nil; ; {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func (p *portal) finishOIDC(c *call) error {
 	if err != nil {
 		return errForbidden
 	}
-	data, err := decodeCursor(cookie.Value)
+	data, err := base64.RawURLEncoding.DecodeString(cookie.Value)
 	var pending pendingSignIn
 	if err != nil || json.Unmarshal(data, &pending) != nil {
 		return errForbidden

@@ -237,8 +237,7 @@ func (p *portal) bankOrders(c *call) error {
 	if err := p.note(c.ctx(), c.me.ID, "export", map[string]any{"what": "bank-file", "batch": b.Number}); err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/xml")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="pain001-%d.xml"`, b.Number))
+	c.download("application/xml", fmt.Sprintf("pain001-%d.xml", b.Number))
 	_, err = c.w.Write(data)
 	return err
 }
@@ -357,8 +356,7 @@ func (p *portal) demoStatement(c *call) error {
 	if err != nil {
 		return moneyFault(err)
 	}
-	c.w.Header().Set("Content-Type", "application/xml")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="camt053-%d.xml"`, b.Number))
+	c.download("application/xml", fmt.Sprintf("camt053-%d.xml", b.Number))
 	_, err = c.w.Write(data)
 	return err
 }

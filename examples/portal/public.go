@@ -338,8 +338,7 @@ func (p *portal) proofFile(c *call) error {
 	if strings.HasSuffix(name, ".tsv") {
 		kind = "text/tab-separated-values; charset=utf-8"
 	}
-	c.w.Header().Set("Content-Type", kind)
-	c.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	c.download(kind, name)
 	_, err = c.w.Write(data)
 	return err
 }
@@ -353,8 +352,7 @@ func (p *portal) proofZip(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/zip")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="undian-%d.zip"`, n))
+	c.download("application/zip", fmt.Sprintf("undian-%d.zip", n))
 	z := zip.NewWriter(c.w)
 	for _, name := range f.names {
 		w, err := z.Create(name)
@@ -390,8 +388,7 @@ func (p *portal) personProof(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="bukti-%d.json"`, n))
+	c.download("application/json", fmt.Sprintf("bukti-%d.json", n))
 	_, err = c.w.Write(body)
 	return err
 }
@@ -413,13 +410,12 @@ func (p *portal) receipt(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="tanda-terima-%d.json"`, n))
+	c.download("application/json", fmt.Sprintf("tanda-terima-%d.json", n))
 	_, err = c.w.Write(body)
 	return err
 }
 
-// checkpoint is one signed statement about the journal.
+// journalPage shows the last signed statement about the journal, and how far it reaches.
 func (p *portal) journalPage(c *call) error {
 	data := map[string]any{}
 	if p.log != nil {
