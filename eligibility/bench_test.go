@@ -83,11 +83,17 @@ func crowds(b *testing.B, decide func(*person)) {
 	}
 }
 
-// handFinding is what a hand-written function would report of a rule.
+// handFinding is what a hand-written function reports of a rule: the outcome, and what
+// an undecided rule still needs.
 type handFinding struct {
 	outcome eligibility.Outcome
-	missing string
-	cause   string
+	asks    uint8 // how many of missing
+	missing [3]handMissing
+}
+
+type handMissing struct {
+	fact  string
+	cause eligibility.Cause
 }
 
 func BenchmarkHandWritten(b *testing.B) {
@@ -96,7 +102,8 @@ func BenchmarkHandWritten(b *testing.B) {
 	crowds(b, func(p *person) { rules.decide(p, &findings) })
 }
 
-// The hand-written function of the benchmark gives the same verdicts.
+// The hand-written function of the benchmark gives the same verdicts, outcomes and
+// missing evidence.
 func TestHandWrittenAgrees(t *testing.T) {
 	together := newFactsTogether()
 	c, err := eligibility.Compile(together.schema, together.policy(), nil)
@@ -116,6 +123,15 @@ func TestHandWrittenAgrees(t *testing.T) {
 				if findings[i].outcome != d.Outcome(i) {
 					t.Fatal(i, findings[i], d)
 				}
+				missing := d.Finding(i).Missing
+				if int(findings[i].asks) != len(missing) {
+					t.Fatal(i, findings[i], missing)
+				}
+				for k, m := range missing {
+					if findings[i].missing[k] != (handMissing{m.Fact, m.Cause}) {
+						t.Fatal(i, findings[i], missing)
+					}
+				}
 			}
 		}
 	}
@@ -133,45 +149,92 @@ func newHandRules(asOf calendar.Date) handRules {
 
 func (r *handRules) decide(p *person, out *[10]handFinding) eligibility.Verdict {
 	fail, pending := false, false
-	set := func(i int, known, holds bool, fact string) {
+	set := func(i int, known, holds bool) {
+		f := &out[i]
+		f.asks = 0
 		switch {
 		case !known:
-			out[i] = handFinding{eligibility.Undecided, fact, "not-asked"}
-			pending = true
+			f.outcome, pending = eligibility.Undecided, true
 		case holds:
-			out[i] = handFinding{outcome: eligibility.Pass}
+			f.outcome = eligibility.Pass
 		default:
-			out[i] = handFinding{outcome: eligibility.Fail}
-			fail = true
+			f.outcome, fail = eligibility.Fail, true
 		}
+	}
+	ask := func(i int, fact string, cause eligibility.Cause) {
+		f := &out[i]
+		f.missing[f.asks] = handMissing{fact, cause}
+		f.asks++
 	}
 	evidence := func(i int, o *eligibility.Observation[bool], fresh calendar.Date, fact string) {
 		v, ok := o.Value.Get()
-		set(i, ok && !o.On.Before(fresh), !v, fact)
+		switch {
+		case !ok:
+			set(i, false, false)
+			ask(i, fact, why(o.Value))
+		case o.On.Before(fresh):
+			set(i, false, false)
+			ask(i, fact, eligibility.Expired)
+		default:
+			set(i, true, !v)
+		}
 	}
 	citizen, ok := p.Citizen.Get()
-	set(0, ok, citizen, "citizen")
+	if set(0, ok, citizen); !ok {
+		ask(0, "citizen", why(p.Citizen))
+	}
 	birth, ok := p.Birth.Get()
-	set(1, ok && !r.asOf.Before(birth), !r.bornBy.Before(birth), "birth")
+	unborn := ok && r.asOf.Before(birth)
+	switch set(1, ok && !unborn, !r.bornBy.Before(birth)); {
+	case unborn:
+		ask(1, "birth", eligibility.Conflicting)
+	case !ok:
+		ask(1, "birth", why(p.Birth))
+	}
 	evidence(2, &p.Student, r.student, "student")
 	category, ok := p.Category.Get()
-	set(3, ok, category == "seeker" || category == "laid_off" || category == "worker", "category")
+	if set(3, ok, category == "seeker" || category == "laid_off" || category == "worker"); !ok {
+		ask(3, "category", why(p.Category))
+	}
 	evidence(4, &p.Official, r.official, "official")
 	household, ok := p.Household.Get()
-	set(5, ok, household <= 1, "household")
+	if set(5, ok, household <= 1); !ok {
+		ask(5, "household", why(p.Household))
+	}
 	awards, ok1 := p.Awards.Get()
 	revoked, ok2 := p.Revoked.Get()
 	bad := ok1 && awards != 0 || ok2 && revoked
-	set(6, bad || ok1 && ok2, !bad, "awards or revoked")
+	if set(6, bad || ok1 && ok2, !bad); !bad {
+		if !ok1 {
+			ask(6, "awards", why(p.Awards))
+		}
+		if !ok2 {
+			ask(6, "revoked", why(p.Revoked))
+		}
+	}
 	aid, ok1 := p.Aid.Value.Get()
 	subsidy, ok2 := p.Subsidy.Value.Get()
 	grant, ok3 := p.Grant.Value.Get()
 	bad = ok1 && aid || ok2 && subsidy || ok3 && grant
-	set(7, bad || ok1 && ok2 && ok3, !bad, "aid")
+	if set(7, bad || ok1 && ok2 && ok3, !bad); !bad {
+		if !ok1 {
+			ask(7, "aid", why(p.Aid.Value))
+		}
+		if !ok2 {
+			ask(7, "subsidy", why(p.Subsidy.Value))
+		}
+		if !ok3 {
+			ask(7, "grant", why(p.Grant.Value))
+		}
+	}
 	matched, ok := p.Matched.Get()
-	set(8, ok, matched, "matched")
+	if set(8, ok, matched); !ok {
+		ask(8, "matched", why(p.Matched))
+	}
 	income, ok := p.Income.Get()
-	set(9, ok, income >= 0 && income <= 50_000_000_00, "income")
+	if set(9, ok, income >= 0 && income <= 50_000_000_00); !ok {
+		ask(9, "income", why(p.Income))
+	}
 	switch {
 	case fail:
 		return eligibility.Ineligible
@@ -179,6 +242,16 @@ func (r *handRules) decide(p *person, out *[10]handFinding) eligibility.Verdict 
 		return eligibility.Pending
 	}
 	return eligibility.Eligible
+}
+
+// why is the cause of an unknown value.
+func why[T comparable](v eligibility.Value[T]) eligibility.Cause {
+	for _, cause := range []eligibility.Cause{eligibility.SourceDown, eligibility.Expired, eligibility.Conflicting} {
+		if v == eligibility.Unknown[T](cause) {
+			return cause
+		}
+	}
+	return eligibility.NotAsked
 }
 
 func BenchmarkReason(b *testing.B) {

@@ -44,9 +44,11 @@ type oddTest struct {
 }
 
 // slotGroup passes when need or more of its parts pass, and fails when too many fail.
+// All, and any, of the parts in one word need no counting.
 type slotGroup struct {
-	need, tooMany uint64
 	slot          uint32
+	all, any      bool
+	need, tooMany uint64
 	of            slotSet
 }
 
@@ -78,7 +80,9 @@ func newLayout(p *program, d *dictionaries, bars []int32) layout {
 		next++
 	}
 	for i, c := range p.combos {
-		l.groups = append(l.groups, slotGroup{uint64(c.need), uint64(len(c.of) - c.need + 1), uint32(l.slots[len(p.tests)+i]), l.setOf(c.of)})
+		of := l.setOf(c.of)
+		l.groups = append(l.groups, slotGroup{uint32(l.slots[len(p.tests)+i]), len(of) == 1 && c.need == len(c.of), len(of) == 1 && c.need == 1,
+			uint64(c.need), uint64(len(c.of) - c.need + 1), of})
 	}
 	l.bars = l.setOf(bars)
 	return l
@@ -147,10 +151,20 @@ func (l *layout) run(row *Row, bits []outcomes) Verdict {
 	}
 	for i := range l.groups {
 		g := &l.groups[i]
-		pass, fail := g.of.count(bits)
+		var pass, fail uint64
+		switch {
+		case g.all:
+			pass, fail = g.of[0].all(&bits[g.of[0].word])
+		case g.any: // it fails when all fail
+			o := &bits[g.of[0].word]
+			fail, pass = g.of[0].all(&outcomes{o.fail, o.pass})
+		default:
+			pass, fail = g.of.count(bits)
+			pass, fail = within(g.need, pass), within(g.tooMany, fail)
+		}
 		o := &bits[g.slot/64]
-		o.pass |= within(g.need, pass) << (g.slot % 64)
-		o.fail |= within(g.tooMany, fail) << (g.slot % 64)
+		o.pass |= pass << (g.slot % 64)
+		o.fail |= fail << (g.slot % 64)
 	}
 	return l.verdict(bits)
 }
@@ -184,6 +198,11 @@ func (w *slotWord) ask(row *Row) outcomes {
 	hit &= isKnown
 	miss := isKnown&^hit | without
 	return outcomes{hit&w.plain | miss&w.negated, miss&w.plain | hit&w.negated}
+}
+
+// all returns 1 for pass when all of the mask pass, and for fail when any fails.
+func (m *maskWord) all(o *outcomes) (pass, fail uint64) {
+	return within(m.mask&^o.pass, 0), 1 - within(m.mask&o.fail, 0)
 }
 
 // count returns how many of the set pass and fail.

@@ -2,7 +2,6 @@ package eligibility
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -226,7 +225,12 @@ func setCell(a *about, v Value[[]string]) cell {
 // dictionaries are quicker to read through.
 func (a *about) positionOf(code string) int {
 	if len(a.codes) <= 12 {
-		return slices.Index(a.codes, code)
+		for i, c := range a.codes {
+			if c == code {
+				return i
+			}
+		}
+		return -1
 	}
 	if i, ok := a.position[code]; ok {
 		return i

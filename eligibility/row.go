@@ -1,6 +1,7 @@
 package eligibility
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/gelombang/gelombang/program/calendar"
@@ -54,7 +55,11 @@ func (r *Row) begin(d *dictionaries) {
 }
 
 // forget makes all facts unknown.
-func (r *Row) forget() { clear(r.states[:len(r.facts)]) }
+func (r *Row) forget() {
+	for i := 0; i < len(r.facts); i += 8 { // quicker than clear for so few
+		binary.LittleEndian.PutUint64(r.states[i:], 0)
+	}
+}
 
 // Format writes that there are facts, never what is known of them.
 func (r Row) Format(s fmt.State, _ rune) { printMask(s) }
@@ -137,7 +142,14 @@ func (r *Row) Code(f CodeFact, v Value[string]) {
 		r.lost = true
 		return
 	}
-	c := codeCell(&r.facts[f.at], v)
+	a := &r.facts[f.at]
+	if v.state == known {
+		if at := a.positionOf(v.value); at >= 0 {
+			r.set(f.at, int64(at), known)
+			return
+		}
+	}
+	c := codeCell(a, v)
 	r.set(f.at, c.n, c.state)
 }
 
