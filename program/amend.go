@@ -45,12 +45,19 @@ func (a Amendment) MarshalJSON() ([]byte, error) { return json.Marshal(a.Fields)
 // identifier that another registration has is a *RegistrationError; so is one that
 // becomes empty. A correction that changes nothing is a *FieldError.
 //
+// Under its key a correction is known by the applicant and the reason: given again it is
+// answered without a look at Correct, whatever was corrected since.
+//
 // Payout accounts have rules of their own and cannot be corrected so.
 func (e *Engine[T]) Amend(ctx context.Context, by By, applicant uuid.UUID, correction Correction[T]) error {
 	if correction.Reason == "" {
 		return &FieldError{"Reason", "is missing"}
 	}
+	cmd := command{by, "amend", []any{applicant, correction.Reason}}
 	for {
+		if done, err := e.answered(ctx, cmd); done || err != nil {
+			return err
+		}
 		a, err := e.Applicant(ctx, applicant)
 		if err != nil {
 			return err
@@ -77,11 +84,6 @@ func (e *Engine[T]) Amend(ctx context.Context, by By, applicant uuid.UUID, corre
 				amendment.Fields = append(amendment.Fields, field)
 				amendment.Old[field], amendment.New[field] = old[field], now[field]
 			}
-		}
-		// Given again under its key, the correction changes nothing any more.
-		cmd := command{by, "amend", []any{applicant, correction.Reason, e.keys.Mark("amend", fmt.Sprint(now))}}
-		if done, err := e.answered(ctx, cmd); done || err != nil {
-			return err
 		}
 		if len(amendment.Fields) == 0 {
 			return &FieldError{"Correct", "changes nothing"}

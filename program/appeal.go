@@ -95,7 +95,11 @@ func (e *AppealError) Error() string { return "program: appeal: " + e.Rule }
 // What the applicant says is sealed with the person's key. The error is an *AppealError, or
 // a *RefusedError of the lifecycle.
 func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant uuid.UUID, says string) (int64, error) {
-	cmd := command{by, "appeal.file", []any{wave, applicant, e.keys.Mark("appeal", says)}}
+	text, err := e.personal(ctx, by, applicant, "appeal", says)
+	if err != nil {
+		return 0, err
+	}
+	cmd := command{by, "appeal.file", []any{wave, applicant, text}}
 	var number int64
 	if done, err := e.firstAnswer(ctx, cmd, &number); done || err != nil {
 		return number, err

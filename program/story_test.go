@@ -156,6 +156,7 @@ type story struct {
 	fund   payment.Money
 	change func(*program.Program[details]) // nil for the program as it is
 	ears   program.Observer
+	keys   program.Keyring // nil for one of its own
 
 	sharedAccount bool // everybody is paid to one account
 }
@@ -178,8 +179,12 @@ func (s *story) engine(t testing.TB) *program.Engine[details] {
 
 func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.Engine[details], error) {
 	t.Helper()
-	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
-	require.NoError(t, err)
+	keys := s.keys
+	if keys == nil {
+		own, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
+		require.NoError(t, err)
+		keys = own
+	}
 	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond, Observer: s.ears})
 }
 
