@@ -187,14 +187,31 @@ func (e *Engine[T]) reindexed(ctx context.Context, a, fixed *Applicant[T]) ([]Ro
 		}
 		in.rows = append(in.rows, in.nationals[0].rows(a.ID)...)
 	}
-	if !sameFamily {
-		household, err := in.household(0)
-		if err != nil {
-			return nil, err
-		}
-		fixed.Household = household
+	if sameFamily {
+		return in.rows, nil
 	}
-	return in.rows, nil
+	var err error
+	if fixed.Household, err = in.household(0); err != nil {
+		return nil, err
+	}
+	left, err := e.leftFamily(ctx, a)
+	return append(in.rows, left...), err
+}
+
+// leftFamily is what is written where somebody leaves a household.
+func (e *Engine[T]) leftFamily(ctx context.Context, a *Applicant[T]) ([]Row, error) {
+	family := a.Person.Family.Reveal()
+	if family == "" || a.Household == uuid.Nil {
+		return nil, nil
+	}
+	old := e.indexed(indexFamily, family)
+	found, err := e.store.Load(ctx, Query{Keys: old.keys()})
+	if err != nil {
+		return nil, err
+	}
+	leaving := e.newDepartures()
+	err = leaving.leave(ctx, a.Household, found.Rows)
+	return leaving.rows(), err
 }
 
 // Amendments reads the corrections of an applicant, oldest first. Of somebody who was

@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,15 +88,21 @@ func (e *RetentionError) Error() string {
 // where a bar demands it. The error is a *RetentionError where that is too early.
 func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error {
 	cmd := command{by, "erase", applicant}
-	if done, err := e.answered(ctx, cmd); done || err != nil {
-		return err
+	for {
+		if done, err := e.answered(ctx, cmd); done || err != nil {
+			return err
+		}
+		err := e.erase(ctx, cmd, applicant)
+		var stale *StaleError
+		if !errors.As(err, &stale) {
+			return err
+		}
 	}
-	waves, err := e.waveNumbers(ctx)
+}
+
+func (e *Engine[T]) erase(ctx context.Context, cmd command, applicant uuid.UUID) error {
+	out, err := e.newErasure(ctx, []uuid.UUID{applicant})
 	if err != nil {
-		return err
-	}
-	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
-	if err := out.read(ctx, []uuid.UUID{applicant}); err != nil {
 		return err
 	}
 	a := out.people[applicant]
@@ -105,7 +112,7 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err := out.erase(ctx, a); err != nil {
 		return err
 	}
-	change := Change{Home: applicant, Rows: sorted(append(out.rows, out.shares.rows...)), Postings: out.shares.posts.posting()}
+	change := Change{Home: applicant, Rows: out.written(), Postings: out.shares.posts.posting()}
 	if len(change.Postings) > 0 {
 		change.Postings[0].ID = "erase/" + shortID(applicant)
 	}
@@ -122,10 +129,6 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 		if err != nil {
 			return chunk{}, err
 		}
-		waves, err := e.waveNumbers(ctx)
-		if err != nil {
-			return chunk{}, err
-		}
 		c := chunk{next: next, last: next == nil, counts: Counts{doneCount: int64(len(rows.Rows))}}
 		var ids []uuid.UUID
 		for _, row := range rows.Rows {
@@ -133,8 +136,8 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				ids = append(ids, idOf(row.Values[0]))
 			}
 		}
-		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
-		if err := out.read(ctx, ids); err != nil {
+		out, err := e.newErasure(ctx, ids)
+		if err != nil {
 			return chunk{}, err
 		}
 		for _, id := range ids {
@@ -149,7 +152,7 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				return chunk{}, err
 			}
 		}
-		c.rows, c.posts = sorted(append(out.rows, out.shares.rows...)), out.shares.posts.posting()
+		c.rows, c.posts = out.written(), out.shares.posts.posting()
 		c.counts["erased"] = int64(len(out.ids))
 		if len(out.ids) > 0 {
 			c.kind, c.data = "erased", out.note()
@@ -244,7 +247,7 @@ type erasure[T any] struct {
 	cases   map[uuid.UUID][]Application
 	keys    map[uuid.UUID]Row
 	indexes map[string]Row
-	leaving map[uuid.UUID]int // members of a household that are erased together
+	leaving departures[T]
 
 	bars      map[string]int64    // versions of marks that an earlier erasure left
 	gone      map[string]bool     // marks of accounts that go
@@ -255,6 +258,20 @@ type erasure[T any] struct {
 	ids    []string
 }
 
+func (e *Engine[T]) newErasure(ctx context.Context, ids []uuid.UUID) (*erasure[T], error) {
+	waves, err := e.waveNumbers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x := &erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares(""), leaving: e.newDepartures()}
+	return x, x.read(ctx, ids)
+}
+
+// written are all rows.
+func (x *erasure[T]) written() []Row {
+	return sorted(slices.Concat(x.rows, x.leaving.rows(), x.shares.rows))
+}
+
 func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 	e := x.engine
 	if x.people, err = e.people(ctx, ids); err != nil {
@@ -263,7 +280,7 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 	if x.cases, err = e.casesOf(ctx, x.waves, ids); err != nil {
 		return err
 	}
-	x.keys, x.indexes, x.leaving = map[uuid.UUID]Row{}, map[string]Row{}, map[uuid.UUID]int{}
+	x.keys, x.indexes = map[uuid.UUID]Row{}, map[string]Row{}
 	x.gone, x.forgotten, x.bars = map[string]bool{}, map[uuid.UUID]int64{}, map[string]int64{}
 	var keys, digests []Key
 	for _, id := range ids {
@@ -313,22 +330,17 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 		return &StateError{What: "applicant " + a.ID.String(), State: string(a.State), Event: string(erase)}
 	}
 	for _, o := range e.indexesOf(a) {
-		if o.kind == indexFamily {
-			last, err := x.lastOfHousehold(ctx, a)
-			if err != nil {
-				return err
-			}
-			if !last {
-				continue
+		var found []Row
+		for _, digest := range [][32]byte{o.digest, o.formerDigest} {
+			if row, there := x.indexes[o.kind+string(digest[:])]; there {
+				row.Gone = true
+				found = append(found, row)
 			}
 		}
-		for _, digest := range [][32]byte{o.digest, o.formerDigest} {
-			key := o.kind + string(digest[:])
-			if row, there := x.indexes[key]; there {
-				row.Gone = true
-				x.rows = append(x.rows, row)
-				delete(x.indexes, key)
-			}
+		if o.kind != indexFamily {
+			x.rows = append(x.rows, found...)
+		} else if err := x.leaving.leave(ctx, a.Household, found); err != nil {
+			return err
 		}
 	}
 	if row, there := x.keys[a.ID]; there {
@@ -345,13 +357,6 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 	x.keepBars(a)
 	x.ids = append(x.ids, shortID(a.ID))
 	return nil
-}
-
-// lastOfHousehold reports whether nobody else is left of a person's household.
-func (x *erasure[T]) lastOfHousehold(ctx context.Context, a *Applicant[T]) (bool, error) {
-	rows, _, err := x.engine.store.Page(ctx, Scan{Table: TableApplicants, Index: 1, Equal: []any{idValue(a.Household)}, Limit: x.leaving[a.Household] + 2})
-	x.leaving[a.Household]++
-	return len(rows.Rows) <= x.leaving[a.Household], err
 }
 
 // mayErase says what is in the way, and returns what was paid.

@@ -244,9 +244,9 @@ type intake[T any] struct {
 	nationals  []indexed
 	families   []indexed
 	applicants map[[32]byte]uuid.UUID
-	households map[[32]byte]uuid.UUID
+	households map[[32]byte]*household
 	barred     map[[32]byte]bool
-	fresh      map[[32]byte]uuid.UUID // of applicants and households that are new
+	fresh      map[[32]byte]uuid.UUID // of applicants who are new
 	last       int64                  // position in the source after this intake
 	shares     *shares[T]
 	rows       []Row
@@ -255,12 +255,11 @@ type intake[T any] struct {
 
 func (e *Engine[T]) newIntake(n int) *intake[T] {
 	return &intake[T]{engine: e, shares: e.newShares(""), nationals: make([]indexed, n), families: make([]indexed, n), barred: map[[32]byte]bool{},
-		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]uuid.UUID, n)}
+		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]*household, n)}
 }
 
 func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 	var keys, bars []Key
-	owners := map[string]map[[32]byte]uuid.UUID{indexNational: in.applicants, indexFamily: in.households}
 	former := map[[32]byte][32]byte{}
 	add := func(x indexed) {
 		keys = append(keys, x.keys()...)
@@ -308,20 +307,27 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 		if now, known := former[digest]; known {
 			digest = now
 		}
-		owners[textOf(row.Values[0])][digest] = idOf(row.Values[2])
+		if textOf(row.Values[0]) == indexNational {
+			in.applicants[digest] = idOf(row.Values[2])
+			continue
+		}
+		if in.households[digest] == nil {
+			in.households[digest] = &household{id: idOf(row.Values[2])}
+		}
+		in.households[digest].rows = append(in.households[digest].rows, row)
 	}
 	return nil
 }
 
-// follow takes over who is new in the chunk before.
+// follow takes over who comes in the chunk before.
 func (in *intake[T]) follow(before *intake[T]) {
 	in.shares.follow(before.shares)
 	for i := range in.nationals {
 		if id, ok := before.fresh[in.nationals[i].digest]; ok {
 			in.applicants[in.nationals[i].digest] = id
 		}
-		if id, ok := before.fresh[in.families[i].digest]; ok {
-			in.households[in.families[i].digest], in.fresh[in.families[i].digest] = id, id
+		if h := before.households[in.families[i].digest]; h != nil && h.touched {
+			in.households[in.families[i].digest] = h.next()
 		}
 	}
 }
@@ -378,16 +384,17 @@ func (in *intake[T]) household(i int) (uuid.UUID, error) {
 	if x.kind == "" {
 		return uuid.Nil, nil
 	}
-	if id, known := in.households[x.digest]; known {
-		return id, nil
+	h := in.households[x.digest]
+	if h == nil {
+		id, err := in.engine.ids.next(in.engine.clock())
+		if err != nil {
+			return uuid.Nil, err
+		}
+		h = &household{id: id, rows: x.rows(id)}
+		in.households[x.digest] = h
 	}
-	id, err := in.engine.ids.next(in.engine.clock())
-	if err != nil {
-		return uuid.Nil, err
-	}
-	in.households[x.digest], in.fresh[x.digest] = id, id
-	in.rows = append(in.rows, x.rows(id)...)
-	return id, nil
+	in.rows = append(in.rows, h.touch()...)
+	return h.id, nil
 }
 
 // sortIndex puts the rows of the index in the order of their digests, so that

@@ -2,9 +2,11 @@ package program_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +206,108 @@ func TestAHouseholdIsForgottenWithItsLastMember(t *testing.T) {
 	require.NoError(t, e.Erase(t.Context(), program.By{Actor: "officer", Key: "erase 2"}, ids[2]), "given again under its key")
 	var state *program.StateError
 	require.ErrorAs(t, e.Erase(t.Context(), by, ids[2]), &state)
+}
+
+// meanwhile is a store where something happens just before the next write.
+type meanwhile struct {
+	program.Store
+	happens func()
+}
+
+func (m *meanwhile) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	if happens := m.happens; happens != nil {
+		m.happens = nil
+		happens()
+	}
+	return m.Store.Apply(ctx, changes)
+}
+
+// families counts the digests by which households are found.
+func families(t *testing.T, store program.Store) (n int) {
+	for _, row := range tableRows(t, store, program.TableIndex) {
+		if row.Values[0] == "family" {
+			n++
+		}
+	}
+	return n
+}
+
+// The digest goes with the last member and not before, whoever comes or goes at the same
+// moment, and however: erased, or corrected into another family.
+func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	moved := program.Correction[details]{Reason: "moved", Correct: func(p *program.Person, _ *details) { p.Family = identity.NewSecret("family 99") }}
+	type desk = *program.Engine[details]
+	erase := func(e desk, id uuid.UUID) error { return e.Erase(ctx, by, id) }
+	amend := func(e desk, id uuid.UUID) error { return e.Amend(ctx, by, id, moved) }
+	comes := func(e desk, _ uuid.UUID) error { _, err := e.Register(ctx, by, madePerson(2)); return err }
+	comesToo := func(e desk, _ uuid.UUID) error {
+		_, err := e.RegisterAll(ctx, by, "late", &some{[]program.Registration[details]{madePerson(2)}})
+		return err
+	}
+	for name, c := range map[string]struct {
+		members         int
+		first, meantime func(desk, uuid.UUID) error
+		left            int
+	}{
+		"both are erased":             {2, erase, erase, 0},
+		"one is erased, one moves":    {2, erase, amend, 1},
+		"one moves, one is erased":    {2, amend, erase, 1},
+		"both move":                   {2, amend, amend, 1},
+		"the last moves":              {1, amend, nil, 1},
+		"the last goes, somebody new": {1, erase, comes, 1},
+		"the last moves, one comes":   {1, amend, comes, 2},
+		"one comes, the last goes":    {1, comes, erase, 1},
+		"a job brings one":            {1, erase, comesToo, 1},
+		"a job brings one too late":   {1, comesToo, erase, 1},
+	} {
+		s := newStory(memstore.New())
+		s.now = day(1)
+		hook := &meanwhile{Store: s.store}
+		other := s.engine(t)
+		s.store = hook
+		e := s.engine(t)
+		var ids []uuid.UUID
+		for i := range c.members {
+			id, err := e.Register(ctx, by, madePerson(i))
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		if c.meantime != nil {
+			hook.happens = func() { require.NoError(t, c.meantime(other, ids[len(ids)-1]), name) }
+		}
+		require.NoError(t, c.first(e, ids[0]), name)
+		require.Nil(t, hook.happens)
+		require.Equal(t, c.left, families(t, s.store), name)
+		// Who comes now belongs to whoever is there.
+		before := map[uuid.UUID]bool{}
+		for _, id := range everybody(t, s.store) {
+			a, err := e.Applicant(ctx, id)
+			require.NoError(t, err)
+			if a.State != program.Erased {
+				before[a.Household] = true
+			}
+		}
+		require.Len(t, before, c.left, name)
+		newcomer := madePerson(500)
+		newcomer.Person.Family = madePerson(0).Person.Family
+		id, err := e.Register(ctx, by, newcomer)
+		require.NoError(t, err)
+		a, err := e.Applicant(ctx, id)
+		require.NoError(t, err)
+		if slices.Contains([]string{"the last goes, somebody new", "the last moves, one comes", "one comes, the last goes", "a job brings one", "a job brings one too late"}, name) {
+			require.True(t, before[a.Household], name)
+		} else {
+			require.False(t, before[a.Household], name)
+		}
+	}
+}
+
+// some is a source of a few.
+type some struct{ of []program.Registration[details] }
+
+func (s *some) Next(_ context.Context, done int64, limit int) ([]program.Registration[details], error) {
+	return s.of[done:min(len(s.of), int(done)+limit)], nil
 }
 
 // While keys are rotated people are found under both, by processes that know the new keys

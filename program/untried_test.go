@@ -196,10 +196,12 @@ func TestNoGuessCanBeTriedAboutWhoWasErased(t *testing.T) {
 			commitments[id] = [32]byte(sum)
 		}
 	}
+	shares := map[string][]uuid.UUID{}
 	for _, id := range ids {
 		a, err := e.Applicant(ctx, id)
 		require.NoError(t, err)
 		p := &a.Person
+		shares[p.Family.Reveal()] = append(shares[p.Family.Reveal()], id)
 		for _, v := range []string{p.National.Reveal(), p.Phone.Reveal(), p.Payout.Account.Reveal(), said[id]} {
 			if v != "" {
 				values[id] = append(values[id], v)
@@ -241,6 +243,11 @@ func TestNoGuessCanBeTriedAboutWhoWasErased(t *testing.T) {
 		}
 		for digest := range ring.given {
 			require.NotEqual(t, commitments[id], sha256.Sum256(append(digest[:], records[id]...)), "a salt that the keyring gives")
+		}
+	}
+	for family, members := range shares {
+		if !slices.ContainsFunc(members, func(id uuid.UUID) bool { a, _ := e.Applicant(ctx, id); return a.State != program.Erased }) {
+			require.Zero(t, inDump(after, ring.about([]string{family})), "a family can be guessed")
 		}
 	}
 	require.Greater(t, erased, 20)
