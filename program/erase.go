@@ -69,14 +69,23 @@ type RetentionError struct {
 	// end or money is on its way.
 	Until time.Time
 	// Why names what is in the way: "retention", "case-open", "payment-open",
-	// "appeal-open".
+	// "appeal-open", "edition-unknown".
 	Why string
+	// Err is the *EditionError where a case is under a version of the lifecycle that the
+	// program does not have, so that nobody can tell whether it is at its end; else nil.
+	Err error
 }
+
+// Unwrap gives Err.
+func (e *RetentionError) Unwrap() error { return e.Err }
 
 func (e *RetentionError) Error() string {
 	text := fmt.Sprintf("program: applicant %s cannot be erased: %s", e.Applicant, e.Why)
 	if !e.Until.IsZero() {
 		text += " until " + e.Until.Format(time.DateOnly)
+	}
+	if e.Err != nil {
+		text += ": whether a case is at its end cannot be told: " + e.Err.Error()
 	}
 	return text
 }
@@ -214,7 +223,8 @@ func (e *Engine[T]) waveNumbers(ctx context.Context) ([]int64, error) {
 	}
 }
 
-// casesOf reads the applications of people in all waves.
+// casesOf reads the applications of people in all waves, without their trails: so also
+// those under versions of the lifecycle that the program does not have any more.
 func (e *Engine[T]) casesOf(ctx context.Context, waves []int64, ids []uuid.UUID) (map[uuid.UUID][]Application, error) {
 	keys := make([]Key, 0, len(waves)*len(ids))
 	for _, w := range waves {
@@ -228,13 +238,47 @@ func (e *Engine[T]) casesOf(ctx context.Context, waves []int64, ids []uuid.UUID)
 	}
 	all := map[uuid.UUID][]Application{}
 	for _, row := range found.Rows {
-		a, err := applicationOf(row, e.trail)
-		if err != nil {
-			return nil, err
-		}
+		a := applicationHead(row)
 		all[a.Applicant] = append(all[a.Applicant], a)
 	}
 	return all, nil
+}
+
+// over reports whether a case is at its end. The error is an *EditionError if its version
+// of the lifecycle is not known.
+func (e *Engine[T]) over(a *Application) (bool, error) {
+	if e.under(a) == nil {
+		return false, &EditionError{Edition: a.Edition, Rule: "unknown"}
+	}
+	return e.stateOf(a).Final, nil
+}
+
+// instalment is what a batch pays.
+type instalment struct {
+	benefit string
+	number  int64
+}
+
+// paidIn lists what was ever paid in each wave, whatever the program's benefits are now.
+func (e *Engine[T]) paidIn(ctx context.Context) (map[int64][]instalment, error) {
+	all := map[int64][]instalment{}
+	scan := Scan{Table: TableBatches, Limit: 1000}
+	for {
+		rows, next, err := e.store.Page(ctx, scan)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows.Rows {
+			wave, paid := intOf(row.Values[4]), instalment{textOf(row.Values[2]), intOf(row.Values[3])}
+			if !slices.Contains(all[wave], paid) {
+				all[wave] = append(all[wave], paid)
+			}
+		}
+		if next == nil {
+			return all, nil
+		}
+		scan.After = next
+	}
 }
 
 // erasure gathers what is written to erase people.
@@ -242,6 +286,7 @@ type erasure[T any] struct {
 	engine *Engine[T]
 	at     time.Time
 	waves  []int64
+	paid   map[int64][]instalment // by wave
 
 	people  map[uuid.UUID]*Applicant[T]
 	cases   map[uuid.UUID][]Application
@@ -263,7 +308,11 @@ func (e *Engine[T]) newErasure(ctx context.Context, ids []uuid.UUID) (*erasure[T
 	if err != nil {
 		return nil, err
 	}
-	x := &erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares(""), leaving: e.newDepartures()}
+	paid, err := e.paidIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x := &erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, paid: paid, shares: e.newShares(""), leaving: e.newDepartures()}
 	return x, x.read(ctx, ids)
 }
 
@@ -364,7 +413,11 @@ func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) (paid []paym
 	e, last := x.engine, a.Registered
 	for i := range x.cases[a.ID] {
 		c := &x.cases[a.ID][i]
-		if !e.stateOf(c).Final {
+		over, err := e.over(c)
+		if err != nil {
+			return nil, &RetentionError{Applicant: a.ID, Why: "edition-unknown", Err: err}
+		}
+		if !over {
 			return nil, &RetentionError{Applicant: a.ID, Why: "case-open"}
 		}
 		if c.Entered.After(last) {
@@ -391,22 +444,17 @@ func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) (paid []paym
 // nothingOpen looks for money on its way and undecided appeals, and returns what was paid.
 func (x *erasure[T]) nothingOpen(ctx context.Context, c *Application) (paid []paymentRow, err error) {
 	e := x.engine
-	for _, b := range e.program.Benefits {
-		if b.Kind == payment.BalanceKind {
-			continue
+	for _, p := range x.paid[c.Wave] {
+		some, err := e.generations(ctx, entitlementKey{p.benefit, p.number, c.Wave, c.Applicant})
+		if err != nil {
+			return nil, err
 		}
-		for number := range b.Count {
-			some, err := e.generations(ctx, entitlementKey{b.Name, int64(number + 1), c.Wave, c.Applicant})
-			if err != nil {
-				return nil, err
+		for i := range some {
+			if some[i].state.Live() && some[i].state != payment.Settled {
+				return nil, &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
 			}
-			for i := range some {
-				if some[i].state.Live() && some[i].state != payment.Settled {
-					return nil, &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
-				}
-			}
-			paid = append(paid, some...)
 		}
+		paid = append(paid, some...)
 	}
 	appeals, err := e.Appeals(ctx, c.Wave, c.Applicant)
 	if err != nil {
@@ -454,7 +502,8 @@ func (x *erasure[T]) note() map[string]any {
 }
 
 // Withdraw ends a registration on the applicant's own wish. Nothing is erased yet: see
-// Erase. The error is a *StateError if a case is not at its end: first leave that.
+// Erase. The error is a *StateError if a case is not at its end: first leave that; an
+// *EditionError if that cannot be told.
 func (e *Engine[T]) Withdraw(ctx context.Context, by By, applicant uuid.UUID) error {
 	return e.moveRegistration(ctx, by, applicant, withdraw, func(ctx context.Context) error {
 		waves, err := e.waveNumbers(ctx)
@@ -466,7 +515,11 @@ func (e *Engine[T]) Withdraw(ctx context.Context, by By, applicant uuid.UUID) er
 			return err
 		}
 		for _, c := range cases[applicant] {
-			if !e.stateOf(&c).Final {
+			over, err := e.over(&c)
+			if err != nil {
+				return err
+			}
+			if !over {
 				return &StateError{What: fmt.Sprintf("the case in wave %d", c.Wave), State: string(c.State), Event: string(withdraw)}
 			}
 		}

@@ -208,6 +208,56 @@ func TestAHouseholdIsForgottenWithItsLastMember(t *testing.T) {
 	require.ErrorAs(t, e.Erase(t.Context(), by, ids[2]), &state)
 }
 
+// Nobody is erased whose money is on its way, also for what the program does not pay any
+// more, nor while nobody can tell whether a case is at its end.
+func TestNobodyIsErasedWhileSomethingMayBeOpen(t *testing.T) {
+	s := newStory(memstore.New())
+	ctx := t.Context()
+	s.change = func(p *program.Program[details]) { p.Retention.Years = 1 }
+	s.until = 21
+	require.NoError(t, s.run(t))
+	s.now = time.Date(2020, time.November, 20, 3, 0, 0, 0, time.UTC)
+	_, err := s.engine(t).PrepareBatch(ctx, by, program.BatchOrder{Number: 3, Wave: 1, Benefit: "cash", Instalment: 2})
+	require.NoError(t, err)
+	b, err := s.engine(t).Batch(ctx, 3)
+	require.NoError(t, err)
+	require.Positive(t, b.Count, "control: payments that nothing became of")
+	s.until = 0
+	require.NoError(t, s.run(t))
+	s.now = s.now.AddDate(3, 0, 0)
+	var waits uuid.UUID
+	s.change = func(p *program.Program[details]) {
+		p.Retention.Years = 1
+		p.Benefits[1] = payment.Instalments("cash", 1, payment.Rupiah(600)).Monthly()
+	}
+	for _, row := range tableRows(t, s.store, program.TablePayments) {
+		if row.Values[0] == int64(3) {
+			waits = uuid.UUID(row.Values[6].([]byte))
+		}
+	}
+	var kept *program.RetentionError
+	require.ErrorAs(t, s.engine(t).Erase(ctx, by, waits), &kept)
+	require.Equal(t, "payment-open", kept.Why)
+
+	s.change = func(p *program.Program[details]) {
+		p.Retention.Years = 1
+		p.Lifecycle.Version = 2
+	}
+	e := s.engine(t)
+	require.ErrorAs(t, e.Erase(ctx, by, waits), &kept)
+	require.Equal(t, "edition-unknown", kept.Why)
+	var unknown *program.EditionError
+	require.ErrorAs(t, kept, &unknown)
+	require.ErrorContains(t, kept, "whether a case is at its end cannot be told: program: version 1 of the lifecycle is not among the program's tables")
+	require.ErrorAs(t, e.Withdraw(ctx, by, waits), &unknown)
+	counts, err := e.EraseAll(ctx, by, "erase")
+	require.NoError(t, err)
+	require.Positive(t, counts["erased"], "who never joined")
+	require.Positive(t, counts["kept.edition-unknown"])
+	s.change = nil
+	s.verify(t)
+}
+
 // meanwhile is a store where something happens just before the next write.
 type meanwhile struct {
 	program.Store
@@ -304,7 +354,9 @@ func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
 }
 
 // some is a source of a few.
-type some struct{ of []program.Registration[details] }
+type some struct {
+	of []program.Registration[details]
+}
 
 func (s *some) Next(_ context.Context, done int64, limit int) ([]program.Registration[details], error) {
 	return s.of[done:min(len(s.of), int(done)+limit)], nil
