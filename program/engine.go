@@ -257,9 +257,18 @@ func (e *Engine[T]) sameCommand(cmd command, first Rows) error {
 	return err
 }
 
+// ErasedError says that a person was erased: what a command says of the person can be
+// held against nothing any more, so that it is neither carried out nor answered. Where the
+// command had been carried out under its key, it was about this applicant.
+type ErasedError struct{ Applicant uuid.UUID }
+
+func (e *ErasedError) Error() string {
+	return fmt.Sprintf("program: applicant %s was erased: a command with personal values can be compared with nothing any more", e.Applicant)
+}
+
 // personal stands in a command's payload for a value about a person: a mark under the
-// person's own key, so that the fingerprint says nothing once that is destroyed. The error
-// is a *StateError if it is. Without an idempotency key no fingerprint is kept.
+// person's own key, so that the fingerprint says nothing once that is destroyed. Then the
+// error is an *ErasedError. Without an idempotency key no fingerprint is kept.
 func (e *Engine[T]) personal(ctx context.Context, by By, applicant uuid.UUID, kind, value string) ([32]byte, error) {
 	if by.Key == "" {
 		return [32]byte{}, nil
@@ -269,7 +278,7 @@ func (e *Engine[T]) personal(ctx context.Context, by By, applicant uuid.UUID, ki
 		return [32]byte{}, err
 	}
 	if a.State == Erased {
-		return [32]byte{}, &StateError{What: "applicant " + applicant.String(), State: string(Erased), Event: kind}
+		return [32]byte{}, &ErasedError{applicant}
 	}
 	return ownMark(a.key, kind, value)
 }

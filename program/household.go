@@ -19,6 +19,13 @@ type household struct {
 	touched bool  // they are written
 }
 
+// found adds a row by which it is found. A row that several asked for comes several times.
+func (h *household) found(row Row) {
+	if !slices.ContainsFunc(h.rows, func(r Row) bool { return same(r.Values[1], row.Values[1]) }) {
+		h.rows = append(h.rows, row)
+	}
+}
+
 // touch returns the rows to write, once.
 func (h *household) touch() []Row {
 	if h.touched {

@@ -50,7 +50,7 @@ func (e *RegistrationError) Error() string {
 
 // Register registers one person and returns the internal id. A national
 // identifier that is registered already is a *RegistrationError. Repeated under its key
-// after the person was erased, it is a *StateError: nobody is registered a second time
+// after the person was erased, it is an *ErasedError: nobody is registered a second time
 // without saying so.
 func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uuid.UUID, error) {
 	if by.Actor == "" {
@@ -107,8 +107,7 @@ func registering(by By, key []byte, p *Person) (command, error) {
 }
 
 // registeredBefore answers a registration that was carried out before under its key. The
-// error is a *StateError if the person was erased since: then nobody can tell any more
-// whether it is the same.
+// error is an *ErasedError if the person was erased since.
 func (e *Engine[T]) registeredBefore(ctx context.Context, by By, p *Person) (id uuid.UUID, done bool, err error) {
 	if by.Key == "" {
 		return uuid.Nil, false, nil
@@ -128,7 +127,7 @@ func (e *Engine[T]) registeredBefore(ctx context.Context, by By, p *Person) (id 
 		return uuid.Nil, false, err
 	}
 	if a.State == Erased {
-		return uuid.Nil, false, &StateError{What: "applicant " + id.String(), State: string(Erased), Event: "register"}
+		return uuid.Nil, false, &ErasedError{id}
 	}
 	cmd, err := registering(by, a.key, p)
 	if err == nil {
@@ -314,7 +313,7 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 		if in.households[digest] == nil {
 			in.households[digest] = &household{id: idOf(row.Values[2])}
 		}
-		in.households[digest].rows = append(in.households[digest].rows, row)
+		in.households[digest].found(row)
 	}
 	return nil
 }

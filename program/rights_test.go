@@ -295,6 +295,13 @@ func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
 		_, err := e.RegisterAll(ctx, by, "late", &some{[]program.Registration[details]{madePerson(2)}})
 		return err
 	}
+	comesTwice := func(e desk, _ uuid.UUID) error {
+		two := madePerson(501)
+		two.Person.Family = madePerson(0).Person.Family
+		counts, err := e.RegisterAll(ctx, by, "late", &some{[]program.Registration[details]{madePerson(2), two}})
+		require.Equal(t, int64(2), counts["registered"])
+		return err
+	}
 	for name, c := range map[string]struct {
 		members         int
 		first, meantime func(desk, uuid.UUID) error
@@ -309,6 +316,7 @@ func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
 		"the last moves, one comes":   {1, amend, comes, 2},
 		"one comes, the last goes":    {1, comes, erase, 1},
 		"a job brings one":            {1, erase, comesToo, 1},
+		"a job brings two":            {1, comesTwice, nil, 1},
 		"a job brings one too late":   {1, comesToo, erase, 1},
 	} {
 		s := newStory(memstore.New())
@@ -326,7 +334,16 @@ func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
 		if c.meantime != nil {
 			hook.happens = func() { require.NoError(t, c.meantime(other, ids[len(ids)-1]), name) }
 		}
+		entries := func() int {
+			all, err := s.store.Journal(ctx, 0, 1000)
+			require.NoError(t, err)
+			return len(all)
+		}
+		written := entries()
 		require.NoError(t, c.first(e, ids[0]), name)
+		if c.meantime == nil {
+			require.Equal(t, written+1, entries(), "%s: in one piece", name)
+		}
 		require.Nil(t, hook.happens)
 		require.Equal(t, c.left, families(t, s.store), name)
 		// Who comes now belongs to whoever is there.
@@ -345,7 +362,7 @@ func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
 		require.NoError(t, err)
 		a, err := e.Applicant(ctx, id)
 		require.NoError(t, err)
-		if slices.Contains([]string{"the last goes, somebody new", "the last moves, one comes", "one comes, the last goes", "a job brings one", "a job brings one too late"}, name) {
+		if slices.Contains([]string{"the last goes, somebody new", "the last moves, one comes", "one comes, the last goes", "a job brings two", "a job brings one", "a job brings one too late"}, name) {
 			require.True(t, before[a.Household], name)
 		} else {
 			require.False(t, before[a.Household], name)

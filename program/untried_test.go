@@ -258,10 +258,10 @@ func TestNoGuessCanBeTriedAboutWhoWasErased(t *testing.T) {
 
 	// What needs the person's key to be compared says that the person was erased; the rest
 	// is answered as before.
-	var state *program.StateError
+	var gone *program.ErasedError
 	_, err = e.Register(ctx, key("register ada"), ada)
-	require.ErrorAs(t, err, &state, "not a second registration")
-	require.Equal(t, string(program.Erased), state.State)
-	require.ErrorAs(t, e.Observe(ctx, key("observe ada"), adasID, evidence), &state)
+	require.ErrorAs(t, err, &gone, "not a second registration")
+	require.Equal(t, adasID, gone.Applicant)
+	require.ErrorAs(t, e.Observe(ctx, key("observe ada"), adasID, evidence), &gone)
 	require.NoError(t, e.Amend(ctx, key("amend ada"), adasID, program.Correction[details]{Reason: "new phone"}))
 }
