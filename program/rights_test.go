@@ -595,10 +595,14 @@ func withAppeals(p *program.Program[details]) {
 
 // appealStory runs a program with appeals to the announcement; appeals take their seats as the
 // wave says.
-func appealStory(t *testing.T, seats int64, next bool) (*story, *program.Engine[details], []uuid.UUID) {
+func appealStory(t *testing.T, seats int64, next bool, changes ...func(*program.Program[details])) (*story, *program.Engine[details], []uuid.UUID) {
 	s := newStory(memstore.New())
 	s.now = day(1)
-	e := s.engineUnder(t, program.Secrets{Master: secret(7)}, withAppeals)
+	e := s.engineUnder(t, program.Secrets{Master: secret(7)}, func(p *program.Program[details]) {
+		for _, change := range append([]func(*program.Program[details]){withAppeals}, changes...) {
+			change(p)
+		}
+	})
 	ctx := t.Context()
 	require.NoError(t, e.Fund(ctx, by, payment.Rupiah(100_000)))
 	require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan(), AppealSeats: seats, AppealsNext: next}))
@@ -678,6 +682,52 @@ func TestAppeals(t *testing.T) {
 	require.NoError(t, err)
 	for _, entry := range entries {
 		require.NotContains(t, string(entry.Data), "pegawai")
+	}
+}
+
+// One decision is objected to once, also where a dismissal leads back to where the case
+// stood, unless the program says otherwise. What decides again can be objected to again.
+func TestOneAppealAboutOneDecision(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		_, e, out := appealStory(t, 1, false, func(p *program.Program[details]) {
+			for i := range p.Lifecycle.Moves {
+				if p.Lifecycle.Moves[i].On == "dismissed" {
+					p.Lifecycle.Moves[i].To = "out"
+				}
+			}
+			p.Lifecycle.Moves = append(p.Lifecycle.Moves, program.Moves{{On: "looked at", From: []program.State{"out"}, To: "joined"}}...)
+			p.Appeals.Again = again
+		})
+		ctx := t.Context()
+		for i, id := range out[:2] { // dismissed, and withdrawn
+			n, err := e.FileAppeal(ctx, by, 1, id, "not so")
+			require.NoError(t, err)
+			if i == 0 {
+				require.NoError(t, e.DecideAppeal(ctx, by, 1, id, n, false, "so it is"))
+			} else {
+				require.NoError(t, e.WithdrawAppeal(ctx, by, 1, id, n))
+			}
+			_, err = e.FileAppeal(ctx, by, 1, id, "not so")
+			if again {
+				require.NoError(t, err)
+				continue
+			}
+			var refused *program.AppealError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, "decided-before", refused.Rule)
+			require.NoError(t, e.Fire(ctx, by, 1, id, program.Report{Event: "looked at"}))
+			_, err = e.CheckAll(ctx, by, "check "+id.String(), 1, "joined")
+			require.NoError(t, err)
+			a, err := e.Application(ctx, 1, id)
+			require.NoError(t, err)
+			if a.State == "out" {
+				_, err = e.FileAppeal(ctx, by, 1, id, "not so")
+				require.NoError(t, err, "that is another decision")
+			}
+		}
+		breaches, err := e.Verify(ctx)
+		require.NoError(t, err)
+		require.Empty(t, breaches)
 	}
 }
 
