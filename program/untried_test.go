@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -136,6 +137,20 @@ func rollRecord(t *testing.T, a *program.Applicant[details], c *program.Applicat
 	return record
 }
 
+// proofFiles are the files of the proof of wave 1.
+func proofFiles(t *testing.T, e *program.Engine[details]) map[string]string {
+	files := map[string]*bytes.Buffer{}
+	require.NoError(t, e.WriteProof(t.Context(), 1, func(name string) (io.WriteCloser, error) {
+		files[name] = &bytes.Buffer{}
+		return nopCloser{files[name]}, nil
+	}))
+	all := map[string]string{}
+	for name, file := range files {
+		all[name] = file.String()
+	}
+	return all
+}
+
 // Whoever has the keys of marks and of the index, and the whole database, can try guesses
 // about the living. About somebody who was erased a right guess looks like any other: in
 // digests, in fingerprints of commands, and on the roll.
@@ -220,7 +235,7 @@ func TestNoGuessCanBeTriedAboutWhoWasErased(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(records), 20, "control: with the salt a guess is told right")
-	before := store.dump(t)
+	before, proof := store.dump(t), proofFiles(t, e)
 
 	s.now = s.now.AddDate(3, 0, 0)
 	_, err = e.EraseAll(ctx, by, "erase")
@@ -251,6 +266,7 @@ func TestNoGuessCanBeTriedAboutWhoWasErased(t *testing.T) {
 		}
 	}
 	require.Greater(t, erased, 20)
+	require.Equal(t, proof, proofFiles(t, s.engine(t)), "what was published stays, byte for byte")
 	require.Greater(t, found, erased, "control: before, guesses could be tried")
 	breaches, err := e.Verify(ctx)
 	require.NoError(t, err)
