@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gelombang/gelombang/program"
 )
 
 // These tests drive a real browser. They skip where there is none; continuous integration installs one, and
@@ -308,12 +310,13 @@ func TestBrowserPages(t *testing.T) {
 	me, err := s.p.accounts.byID(t.Context(), "c-agus")
 	require.NoError(t, err)
 	appeal := "/petugas/keberatan/1/" + me.Applicant.String() + "/1"
+	referral := "/petugas/rujukan/" + s.with(program.AlikeName).ID
 	visits := map[string][]string{
 		"":                  {"/", "/gelombang/1", "/gelombang/2", "/gelombang/1/statistik", "/undian/1", "/undian/2", "/jurnal", "/demonstrasi", "/daftar", "/masuk", "/petugas/masuk", "/nope"},
 		"siti@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/surat", "/saya/gelombang/1/kursus", "/saya/gelombang/1/rekening", "/saya/pembayaran", "/saya/data"},
 		"agus@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/keberatan"},
 		"wati@contoh.test":  {"/saya/gelombang/1", "/saya/pembayaran"},
-		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/keberatan", appeal, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
+		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/keberatan", appeal, "/petugas/rujukan", referral, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
 		"rahma@contoh.test": {"/petugas", "/petugas/pembayaran/1"},
 	}
 	agus.get("/saya/gelombang/1/keberatan").ok()
@@ -329,7 +332,7 @@ func TestBrowserPages(t *testing.T) {
 			}
 			for _, path := range paths {
 				b.open(path).sound(axe)
-				name := strings.Trim(strings.ReplaceAll(strings.ReplaceAll(path, me.Applicant.String(), "x"), "/", "-"), "-")
+				name := strings.Trim(strings.NewReplacer(me.Applicant.String(), "x", referral, "-petugas-rujukan-x", "/", "-").Replace(path), "-")
 				b.picture(fmt.Sprintf("%d-%s-%s-%s", c.width, c.lang, strings.Split(login+"@", "@")[0], name))
 			}
 		}

@@ -114,6 +114,8 @@ func (j *jobs) work(ctx context.Context, name, kind string, by program.By, args 
 		_, err = e.PrepareBatch(ctx, by, *args.Order)
 	case "reconcile":
 		err = j.p.reconcile(ctx, by, name, args.File)
+	case jobReferAlike:
+		err = j.p.referAlike(ctx, by)
 	default:
 		err = fmt.Errorf("unknown job %s", kind)
 	}
