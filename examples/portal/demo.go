@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,10 +40,16 @@ var demoAccounts = []demoAccount{
 	{"rahma@contoh.test", "bendahara / officer: releases payments to the bank", "officer", "rahma", []string{roleRelease}},
 }
 
-// seedDemo makes the demonstration's data, once for each database. The clock is moved back, and
+// seedDemo makes the demonstration's data, once for each database: of several processes that start together the first
+// makes it, and the others wait. The clock is moved back, and
 // goes through the first wave to today.
-func (p *portal) seedDemo(ctx context.Context, people int) error {
+func (p *portal) seedDemo(ctx context.Context, people int) (fault error) {
 	p.tokens[tokenHash(demoToken)] = machineToken{"demo-partner", []string{scopeRead, scopeCases, scopePay}}
+	over, err := p.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { fault = errors.Join(fault, over()) }()
 	if state, err := p.accounts.setting(ctx, "seeded"); err != nil || state == "yes" {
 		return err
 	}
