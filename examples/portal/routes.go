@@ -27,6 +27,8 @@ func (p *portal) routes() []route {
 		{method: post, path: "/daftar", who: anyone, do: p.signUp, tight: true},
 		{method: get, path: "/masuk", who: anyone, do: p.signIn},
 		{method: post, path: "/masuk", who: anyone, do: p.signIn, tight: true},
+		{method: get, path: "/masuk/pulihkan", who: anyone, do: p.recoverAccount},
+		{method: post, path: "/masuk/pulihkan", who: anyone, do: p.recoverAccount, tight: true},
 		{method: post, path: "/keluar", who: anyone, do: p.signOut},
 
 		// The citizen's site: no path names a person.
@@ -50,6 +52,8 @@ func (p *portal) routes() []route {
 		{method: get, path: "/saya/pembayaran", who: citizen, do: p.myPayments},
 		{method: get, path: "/saya/data", who: citizen, do: p.myData},
 		{method: post, path: "/saya/data/unduh", who: citizen, do: p.ownFile, tight: true},
+		{method: get, path: "/saya/kode", who: citizen, do: p.newCodePage},
+		{method: post, path: "/saya/kode", who: citizen, do: p.newCodePage, tight: true},
 		{method: post, path: "/saya/data/mundur", who: citizen, do: p.withdraw, tight: true},
 
 		// The officer's desk.
