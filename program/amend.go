@@ -45,12 +45,19 @@ func (a Amendment) MarshalJSON() ([]byte, error) { return json.Marshal(a.Fields)
 // identifier that another registration has is a *RegistrationError; so is one that
 // becomes empty. A correction that changes nothing is a *FieldError.
 //
+// Under its key a correction is known by the applicant and the reason: given again it is
+// answered without a look at Correct, whatever was corrected since.
+//
 // Payout accounts have rules of their own and cannot be corrected so.
 func (e *Engine[T]) Amend(ctx context.Context, by By, applicant uuid.UUID, correction Correction[T]) error {
 	if correction.Reason == "" {
 		return &FieldError{"Reason", "is missing"}
 	}
+	cmd := command{by, "amend", []any{applicant, correction.Reason}}
 	for {
+		if done, err := e.answered(ctx, cmd); done || err != nil {
+			return err
+		}
 		a, err := e.Applicant(ctx, applicant)
 		if err != nil {
 			return err
@@ -77,11 +84,6 @@ func (e *Engine[T]) Amend(ctx context.Context, by By, applicant uuid.UUID, corre
 				amendment.Fields = append(amendment.Fields, field)
 				amendment.Old[field], amendment.New[field] = old[field], now[field]
 			}
-		}
-		// Given again under its key, the correction changes nothing any more.
-		cmd := command{by, "amend", []any{applicant, correction.Reason, e.keys.Mark("amend", fmt.Sprint(now))}}
-		if done, err := e.answered(ctx, cmd); done || err != nil {
-			return err
 		}
 		if len(amendment.Fields) == 0 {
 			return &FieldError{"Correct", "changes nothing"}
@@ -185,14 +187,31 @@ func (e *Engine[T]) reindexed(ctx context.Context, a, fixed *Applicant[T]) ([]Ro
 		}
 		in.rows = append(in.rows, in.nationals[0].rows(a.ID)...)
 	}
-	if !sameFamily {
-		household, err := in.household(0)
-		if err != nil {
-			return nil, err
-		}
-		fixed.Household = household
+	if sameFamily {
+		return in.rows, nil
 	}
-	return in.rows, nil
+	var err error
+	if fixed.Household, err = in.household(0); err != nil {
+		return nil, err
+	}
+	left, err := e.leftFamily(ctx, a)
+	return append(in.rows, left...), err
+}
+
+// leftFamily is what is written where somebody leaves a household.
+func (e *Engine[T]) leftFamily(ctx context.Context, a *Applicant[T]) ([]Row, error) {
+	family := a.Person.Family.Reveal()
+	if family == "" || a.Household == uuid.Nil {
+		return nil, nil
+	}
+	old := e.indexed(indexFamily, family)
+	found, err := e.store.Load(ctx, Query{Keys: old.keys()})
+	if err != nil {
+		return nil, err
+	}
+	leaving := e.newDepartures()
+	err = leaving.leave(ctx, a.Household, found.Rows)
+	return leaving.rows(), err
 }
 
 // Amendments reads the corrections of an applicant, oldest first. Of somebody who was

@@ -31,6 +31,11 @@ type Appeals struct {
 	// nobody else. Upheld may lead into a state that holds a seat: the wave says where
 	// it comes from (WaveOrder.AppealSeats, AppealsNext).
 	Filed, Upheld, Dismissed Event
+	// Again allows another appeal where Dismissed leads into a state that can be objected
+	// to. Otherwise there is one appeal about one decision: a case that stands where a
+	// dismissal, or a withdrawal, has put it cannot be objected to until something else
+	// decides about it.
+	Again bool
 }
 
 func (r *Appeals) faults(t *Table, add func(field, rule string, args ...any)) {
@@ -85,7 +90,8 @@ type Appeal struct {
 
 // AppealError says why an appeal is not possible.
 type AppealError struct {
-	// Rule is "not-against", "too-late", "filed-before", "not-open" or "no-seat".
+	// Rule is "not-against", "too-late", "filed-before", "decided-before" for a second
+	// appeal about one decision (Appeals.Again), "not-open" or "no-seat".
 	Rule string
 }
 
@@ -95,7 +101,11 @@ func (e *AppealError) Error() string { return "program: appeal: " + e.Rule }
 // What the applicant says is sealed with the person's key. The error is an *AppealError, or
 // a *RefusedError of the lifecycle.
 func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant uuid.UUID, says string) (int64, error) {
-	cmd := command{by, "appeal.file", []any{wave, applicant, e.keys.Mark("appeal", says)}}
+	text, err := e.personal(ctx, by, applicant, "appeal", says)
+	if err != nil {
+		return 0, err
+	}
+	cmd := command{by, "appeal.file", []any{wave, applicant, text}}
 	var number int64
 	if done, err := e.firstAnswer(ctx, cmd, &number); done || err != nil {
 		return number, err
@@ -124,6 +134,8 @@ func (e *Engine[T]) FileAppeal(ctx context.Context, by By, wave int64, applicant
 		return 0, &AppealError{"too-late"}
 	case slices.ContainsFunc(before, func(b Appeal) bool { return b.State == AppealFiled }):
 		return 0, &AppealError{"filed-before"}
+	case !rules.Again && a.last() == rules.Dismissed:
+		return 0, &AppealError{"decided-before"}
 	}
 	appeal := Appeal{Wave: wave, Applicant: applicant, Number: int64(len(before) + 1), State: AppealFiled, Against: a.State, Filed: s.at, Due: due}
 	if appeal.sealed, err = seal(c.Applicant.aead, e.random, []byte(says), appeal.bound()); err != nil {

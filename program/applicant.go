@@ -74,7 +74,8 @@ type Applicant[T any] struct {
 
 	version int64
 	sealed  []byte
-	aead    cipher.AEAD // under the person's own key
+	key     []byte      // the person's own; nil of somebody erased
+	aead    cipher.AEAD // under it
 }
 
 // Format keeps an applicant out of every print but for the internal id.

@@ -128,18 +128,13 @@ func (e *Engine[T]) free(ctx context.Context, number int64) error {
 
 // CloseBatch closes a submitted batch of which nothing is open any more.
 func (e *Engine[T]) CloseBatch(ctx context.Context, by By, number int64) error {
-	b, err := e.Batch(ctx, number)
-	if err != nil {
+	return e.moveBatch(ctx, command{by, "batch.close", number}, number, fixed("close"), func(b *Batch, _ *Change) error {
+		left, err := e.store.Balances(ctx, b.paying())
+		if err == nil && left[0].Posted != 0 {
+			err = &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
+		}
 		return err
-	}
-	left, err := e.store.Balances(ctx, b.paying())
-	if err != nil {
-		return err
-	}
-	if b.State == BatchSubmitted && left[0].Posted != 0 {
-		return &StateError{What: "batch " + b.name(), State: "still open", Event: "close"}
-	}
-	return e.moveBatch(ctx, command{by, "batch.close", number}, number, fixed("close"), nil)
+	})
 }
 
 // post adds what was gathered to a change of the batch, once for each revision of it.

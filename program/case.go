@@ -2,6 +2,7 @@ package program
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -89,6 +90,16 @@ func (a *Application) Count(event Event) int {
 		}
 	}
 	return n
+}
+
+// last is the event of the last step that was decided: a migration decides nothing.
+func (a *Application) last() Event {
+	for _, s := range slices.Backward(a.Trail) {
+		if s.Event != "" {
+			return s.Event
+		}
+	}
+	return ""
 }
 
 // stateAt returns the state that was recorded by an instant, and its edition; none

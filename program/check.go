@@ -239,7 +239,10 @@ func (e *Engine[T]) placeCase(c *Case[T]) error {
 	if err != nil {
 		return err
 	}
-	salt := e.RollSalt(a.Wave, a.Receipt)
+	salt, err := c.rollSalt()
+	if err != nil {
+		return err
+	}
 	sum := sha256.Sum256(append(salt[:], record...))
 	a.commitment = sum[:]
 	return nil
@@ -265,13 +268,31 @@ func (p Placement) fits(plan *quota.Plan) error {
 	return nil
 }
 
-// RollSalt is the salt of a receipt's commitment on the roll. It is given to
-// the citizen, or to an auditor, who then can open the commitment.
-func (e *Engine[T]) RollSalt(wave int64, receipt [16]byte) [32]byte {
-	var b [24]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(wave))
-	copy(b[8:], receipt[:])
-	return e.keys.Mark("roll-salt", string(b[:]))
+// RollSalt is the salt of an applicant's commitment on a wave's roll. It is given to
+// the citizen, or to an auditor, who then can open the commitment. It comes from the
+// person's own key: of somebody who was erased it is ErrSealed, and nobody can try
+// guesses against the roll any more, with whatever key.
+func (e *Engine[T]) RollSalt(ctx context.Context, wave int64, applicant uuid.UUID) ([32]byte, error) {
+	c, err := e.onRollOf(ctx, wave, applicant)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return c.rollSalt()
+}
+
+// onRollOf reads a case with its applicant, to open what the roll commits to.
+func (e *Engine[T]) onRollOf(ctx context.Context, wave int64, applicant uuid.UUID) (*Case[T], error) {
+	a, err := e.Application(ctx, wave, applicant)
+	if err != nil {
+		return nil, err
+	}
+	c := &Case[T]{Application: a, zone: e.zone}
+	return c, e.openPeople(ctx, []*Case[T]{c})
+}
+
+func (c *Case[T]) rollSalt() ([32]byte, error) {
+	a := &c.Application
+	return ownMark(c.Applicant.key, "roll-salt", string(binary.BigEndian.AppendUint64(nil, uint64(a.Wave)))+string(a.Receipt[:]))
 }
 
 // rollRecord is the canonical record of a candidate: JSON with these fields in

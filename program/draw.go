@@ -380,22 +380,21 @@ func (e *Engine[T]) WriteProof(ctx context.Context, wave int64, create func(name
 }
 
 // OpenCommitment checks what the roll commits to for one application, as an
-// auditor with the agency's consent does.
+// auditor with the agency's consent does. Of somebody who was erased it is ErrSealed.
 func (e *Engine[T]) OpenCommitment(ctx context.Context, wave int64, applicant uuid.UUID) error {
-	a, err := e.Application(ctx, wave, applicant)
+	c, err := e.onRollOf(ctx, wave, applicant)
 	if err != nil {
 		return err
 	}
-	c := &Case[T]{Application: a, zone: e.zone}
-	if err := e.openPeople(ctx, []*Case[T]{c}); err != nil {
+	salt, err := c.rollSalt()
+	if err != nil {
 		return err
 	}
 	record, err := e.rollRecord(c)
 	if err != nil {
 		return err
 	}
-	salt := e.RollSalt(wave, a.Receipt)
-	if sum := sha256.Sum256(append(salt[:], record...)); !bytes.Equal(sum[:], a.commitment) {
+	if sum := sha256.Sum256(append(salt[:], record...)); !bytes.Equal(sum[:], c.Application.commitment) {
 		return ErrCommitment
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gelombang/gelombang/eligibility"
 	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program/calendar"
@@ -242,18 +244,47 @@ func (e *Engine[T]) answered(ctx context.Context, cmd command) (bool, error) {
 	if err != nil || !rows.Answered {
 		return false, err
 	}
+	return true, e.sameCommand(cmd, rows)
+}
+
+// sameCommand holds a command against the fingerprint of the one that was carried out
+// under its key.
+func (e *Engine[T]) sameCommand(cmd command, first Rows) error {
 	mark, err := e.fingerprint(cmd)
+	if err == nil && !bytes.Equal(mark, first.Fingerprint) {
+		err = &KeyConflictError{Key: cmd.Key}
+	}
+	return err
+}
+
+// ErasedError says that a person was erased: what a command says of the person can be
+// held against nothing any more, so that it is neither carried out nor answered. Where the
+// command had been carried out under its key, it was about this applicant.
+type ErasedError struct{ Applicant uuid.UUID }
+
+func (e *ErasedError) Error() string {
+	return fmt.Sprintf("program: applicant %s was erased: a command with personal values can be compared with nothing any more", e.Applicant)
+}
+
+// personal stands in a command's payload for a value about a person: a mark under the
+// person's own key, so that the fingerprint says nothing once that is destroyed. Then the
+// error is an *ErasedError. Without an idempotency key no fingerprint is kept.
+func (e *Engine[T]) personal(ctx context.Context, by By, applicant uuid.UUID, kind, value string) ([32]byte, error) {
+	if by.Key == "" {
+		return [32]byte{}, nil
+	}
+	a, err := e.Applicant(ctx, applicant)
 	if err != nil {
-		return false, err
+		return [32]byte{}, err
 	}
-	if !bytes.Equal(mark, rows.Fingerprint) {
-		return false, &KeyConflictError{Key: cmd.Key}
+	if a.State == Erased {
+		return [32]byte{}, &ErasedError{applicant}
 	}
-	return true, nil
+	return ownMark(a.key, kind, value)
 }
 
 // fingerprint tells payloads apart. It is keyed, so that nobody who reads the
-// store can search it for personal values.
+// store can search it; what a payload has of a person is a mark of the person's own.
 func (e *Engine[T]) fingerprint(cmd command) ([]byte, error) {
 	data, err := json.Marshal(cmd.payload)
 	if err != nil {

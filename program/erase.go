@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,14 +69,23 @@ type RetentionError struct {
 	// end or money is on its way.
 	Until time.Time
 	// Why names what is in the way: "retention", "case-open", "payment-open",
-	// "appeal-open".
+	// "appeal-open", "edition-unknown".
 	Why string
+	// Err is the *EditionError where a case is under a version of the lifecycle that the
+	// program does not have, so that nobody can tell whether it is at its end; else nil.
+	Err error
 }
+
+// Unwrap gives Err.
+func (e *RetentionError) Unwrap() error { return e.Err }
 
 func (e *RetentionError) Error() string {
 	text := fmt.Sprintf("program: applicant %s cannot be erased: %s", e.Applicant, e.Why)
 	if !e.Until.IsZero() {
 		text += " until " + e.Until.Format(time.DateOnly)
+	}
+	if e.Err != nil {
+		text += ": whether a case is at its end cannot be told: " + e.Err.Error()
 	}
 	return text
 }
@@ -87,15 +97,21 @@ func (e *RetentionError) Error() string {
 // where a bar demands it. The error is a *RetentionError where that is too early.
 func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error {
 	cmd := command{by, "erase", applicant}
-	if done, err := e.answered(ctx, cmd); done || err != nil {
-		return err
+	for {
+		if done, err := e.answered(ctx, cmd); done || err != nil {
+			return err
+		}
+		err := e.erase(ctx, cmd, applicant)
+		var stale *StaleError
+		if !errors.As(err, &stale) {
+			return err
+		}
 	}
-	waves, err := e.waveNumbers(ctx)
+}
+
+func (e *Engine[T]) erase(ctx context.Context, cmd command, applicant uuid.UUID) error {
+	out, err := e.newErasure(ctx, []uuid.UUID{applicant})
 	if err != nil {
-		return err
-	}
-	out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
-	if err := out.read(ctx, []uuid.UUID{applicant}); err != nil {
 		return err
 	}
 	a := out.people[applicant]
@@ -105,7 +121,7 @@ func (e *Engine[T]) Erase(ctx context.Context, by By, applicant uuid.UUID) error
 	if err := out.erase(ctx, a); err != nil {
 		return err
 	}
-	change := Change{Home: applicant, Rows: sorted(append(out.rows, out.shares.rows...)), Postings: out.shares.posts.posting()}
+	change := Change{Home: applicant, Rows: out.written(), Postings: out.shares.posts.posting()}
 	if len(change.Postings) > 0 {
 		change.Postings[0].ID = "erase/" + shortID(applicant)
 	}
@@ -122,10 +138,6 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 		if err != nil {
 			return chunk{}, err
 		}
-		waves, err := e.waveNumbers(ctx)
-		if err != nil {
-			return chunk{}, err
-		}
 		c := chunk{next: next, last: next == nil, counts: Counts{doneCount: int64(len(rows.Rows))}}
 		var ids []uuid.UUID
 		for _, row := range rows.Rows {
@@ -133,8 +145,8 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				ids = append(ids, idOf(row.Values[0]))
 			}
 		}
-		out := erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, shares: e.newShares("")}
-		if err := out.read(ctx, ids); err != nil {
+		out, err := e.newErasure(ctx, ids)
+		if err != nil {
 			return chunk{}, err
 		}
 		for _, id := range ids {
@@ -149,7 +161,7 @@ func (e *Engine[T]) EraseAll(ctx context.Context, by By, job string) (Counts, er
 				return chunk{}, err
 			}
 		}
-		c.rows, c.posts = sorted(append(out.rows, out.shares.rows...)), out.shares.posts.posting()
+		c.rows, c.posts = out.written(), out.shares.posts.posting()
 		c.counts["erased"] = int64(len(out.ids))
 		if len(out.ids) > 0 {
 			c.kind, c.data = "erased", out.note()
@@ -211,7 +223,8 @@ func (e *Engine[T]) waveNumbers(ctx context.Context) ([]int64, error) {
 	}
 }
 
-// casesOf reads the applications of people in all waves.
+// casesOf reads the applications of people in all waves, without their trails: so also
+// those under versions of the lifecycle that the program does not have any more.
 func (e *Engine[T]) casesOf(ctx context.Context, waves []int64, ids []uuid.UUID) (map[uuid.UUID][]Application, error) {
 	keys := make([]Key, 0, len(waves)*len(ids))
 	for _, w := range waves {
@@ -225,13 +238,47 @@ func (e *Engine[T]) casesOf(ctx context.Context, waves []int64, ids []uuid.UUID)
 	}
 	all := map[uuid.UUID][]Application{}
 	for _, row := range found.Rows {
-		a, err := applicationOf(row, e.trail)
-		if err != nil {
-			return nil, err
-		}
+		a := applicationHead(row)
 		all[a.Applicant] = append(all[a.Applicant], a)
 	}
 	return all, nil
+}
+
+// over reports whether a case is at its end. The error is an *EditionError if its version
+// of the lifecycle is not known.
+func (e *Engine[T]) over(a *Application) (bool, error) {
+	if e.under(a) == nil {
+		return false, &EditionError{Edition: a.Edition, Rule: "unknown"}
+	}
+	return e.stateOf(a).Final, nil
+}
+
+// instalment is what a batch pays.
+type instalment struct {
+	benefit string
+	number  int64
+}
+
+// paidIn lists what was ever paid in each wave, whatever the program's benefits are now.
+func (e *Engine[T]) paidIn(ctx context.Context) (map[int64][]instalment, error) {
+	all := map[int64][]instalment{}
+	scan := Scan{Table: TableBatches, Limit: 1000}
+	for {
+		rows, next, err := e.store.Page(ctx, scan)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows.Rows {
+			wave, paid := intOf(row.Values[4]), instalment{textOf(row.Values[2]), intOf(row.Values[3])}
+			if !slices.Contains(all[wave], paid) {
+				all[wave] = append(all[wave], paid)
+			}
+		}
+		if next == nil {
+			return all, nil
+		}
+		scan.After = next
+	}
 }
 
 // erasure gathers what is written to erase people.
@@ -239,12 +286,13 @@ type erasure[T any] struct {
 	engine *Engine[T]
 	at     time.Time
 	waves  []int64
+	paid   map[int64][]instalment // by wave
 
 	people  map[uuid.UUID]*Applicant[T]
 	cases   map[uuid.UUID][]Application
 	keys    map[uuid.UUID]Row
 	indexes map[string]Row
-	leaving map[uuid.UUID]int // members of a household that are erased together
+	leaving departures[T]
 
 	bars      map[string]int64    // versions of marks that an earlier erasure left
 	gone      map[string]bool     // marks of accounts that go
@@ -255,6 +303,24 @@ type erasure[T any] struct {
 	ids    []string
 }
 
+func (e *Engine[T]) newErasure(ctx context.Context, ids []uuid.UUID) (*erasure[T], error) {
+	waves, err := e.waveNumbers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paid, err := e.paidIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x := &erasure[T]{engine: e, at: e.clock().UTC(), waves: waves, paid: paid, shares: e.newShares(""), leaving: e.newDepartures()}
+	return x, x.read(ctx, ids)
+}
+
+// written are all rows.
+func (x *erasure[T]) written() []Row {
+	return sorted(slices.Concat(x.rows, x.leaving.rows(), x.shares.rows))
+}
+
 func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 	e := x.engine
 	if x.people, err = e.people(ctx, ids); err != nil {
@@ -263,7 +329,7 @@ func (x *erasure[T]) read(ctx context.Context, ids []uuid.UUID) (err error) {
 	if x.cases, err = e.casesOf(ctx, x.waves, ids); err != nil {
 		return err
 	}
-	x.keys, x.indexes, x.leaving = map[uuid.UUID]Row{}, map[string]Row{}, map[uuid.UUID]int{}
+	x.keys, x.indexes = map[uuid.UUID]Row{}, map[string]Row{}
 	x.gone, x.forgotten, x.bars = map[string]bool{}, map[uuid.UUID]int64{}, map[string]int64{}
 	var keys, digests []Key
 	for _, id := range ids {
@@ -313,22 +379,17 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 		return &StateError{What: "applicant " + a.ID.String(), State: string(a.State), Event: string(erase)}
 	}
 	for _, o := range e.indexesOf(a) {
-		if o.kind == indexFamily {
-			last, err := x.lastOfHousehold(ctx, a)
-			if err != nil {
-				return err
-			}
-			if !last {
-				continue
+		var found []Row
+		for _, digest := range [][32]byte{o.digest, o.formerDigest} {
+			if row, there := x.indexes[o.kind+string(digest[:])]; there {
+				row.Gone = true
+				found = append(found, row)
 			}
 		}
-		for _, digest := range [][32]byte{o.digest, o.formerDigest} {
-			key := o.kind + string(digest[:])
-			if row, there := x.indexes[key]; there {
-				row.Gone = true
-				x.rows = append(x.rows, row)
-				delete(x.indexes, key)
-			}
+		if o.kind != indexFamily {
+			x.rows = append(x.rows, found...)
+		} else if err := x.leaving.leave(ctx, a.Household, found); err != nil {
+			return err
 		}
 	}
 	if row, there := x.keys[a.ID]; there {
@@ -347,19 +408,16 @@ func (x *erasure[T]) erase(ctx context.Context, a *Applicant[T]) error {
 	return nil
 }
 
-// lastOfHousehold reports whether nobody else is left of a person's household.
-func (x *erasure[T]) lastOfHousehold(ctx context.Context, a *Applicant[T]) (bool, error) {
-	rows, _, err := x.engine.store.Page(ctx, Scan{Table: TableApplicants, Index: 1, Equal: []any{idValue(a.Household)}, Limit: x.leaving[a.Household] + 2})
-	x.leaving[a.Household]++
-	return len(rows.Rows) <= x.leaving[a.Household], err
-}
-
 // mayErase says what is in the way, and returns what was paid.
 func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) (paid []paymentRow, err error) {
 	e, last := x.engine, a.Registered
 	for i := range x.cases[a.ID] {
 		c := &x.cases[a.ID][i]
-		if !e.stateOf(c).Final {
+		over, err := e.over(c)
+		if err != nil {
+			return nil, &RetentionError{Applicant: a.ID, Why: "edition-unknown", Err: err}
+		}
+		if !over {
 			return nil, &RetentionError{Applicant: a.ID, Why: "case-open"}
 		}
 		if c.Entered.After(last) {
@@ -386,22 +444,17 @@ func (x *erasure[T]) mayErase(ctx context.Context, a *Applicant[T]) (paid []paym
 // nothingOpen looks for money on its way and undecided appeals, and returns what was paid.
 func (x *erasure[T]) nothingOpen(ctx context.Context, c *Application) (paid []paymentRow, err error) {
 	e := x.engine
-	for _, b := range e.program.Benefits {
-		if b.Kind == payment.BalanceKind {
-			continue
+	for _, p := range x.paid[c.Wave] {
+		some, err := e.generations(ctx, entitlementKey{p.benefit, p.number, c.Wave, c.Applicant})
+		if err != nil {
+			return nil, err
 		}
-		for number := range b.Count {
-			some, err := e.generations(ctx, entitlementKey{b.Name, int64(number + 1), c.Wave, c.Applicant})
-			if err != nil {
-				return nil, err
+		for i := range some {
+			if some[i].state.Live() && some[i].state != payment.Settled {
+				return nil, &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
 			}
-			for i := range some {
-				if some[i].state.Live() && some[i].state != payment.Settled {
-					return nil, &RetentionError{Applicant: c.Applicant, Why: "payment-open"}
-				}
-			}
-			paid = append(paid, some...)
 		}
+		paid = append(paid, some...)
 	}
 	appeals, err := e.Appeals(ctx, c.Wave, c.Applicant)
 	if err != nil {
@@ -449,7 +502,8 @@ func (x *erasure[T]) note() map[string]any {
 }
 
 // Withdraw ends a registration on the applicant's own wish. Nothing is erased yet: see
-// Erase. The error is a *StateError if a case is not at its end: first leave that.
+// Erase. The error is a *StateError if a case is not at its end: first leave that; an
+// *EditionError if that cannot be told.
 func (e *Engine[T]) Withdraw(ctx context.Context, by By, applicant uuid.UUID) error {
 	return e.moveRegistration(ctx, by, applicant, withdraw, func(ctx context.Context) error {
 		waves, err := e.waveNumbers(ctx)
@@ -461,7 +515,11 @@ func (e *Engine[T]) Withdraw(ctx context.Context, by By, applicant uuid.UUID) er
 			return err
 		}
 		for _, c := range cases[applicant] {
-			if !e.stateOf(&c).Final {
+			over, err := e.over(&c)
+			if err != nil {
+				return err
+			}
+			if !over {
 				return &StateError{What: fmt.Sprintf("the case in wave %d", c.Wave), State: string(c.State), Event: string(withdraw)}
 			}
 		}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gelombang/gelombang/payment"
 	"github.com/gelombang/gelombang/program"
+	"github.com/gelombang/gelombang/program/memstore"
 )
 
 // unfenced is a store to which a preparation does not say that it has seen the entitlements.
@@ -85,4 +88,31 @@ func TestALapseAndAPaymentCross(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, n, lapsed(s))
 	require.Equal(t, int64(n), counts["payments"], "control")
+}
+
+// A change that waits too long to be written was decided too long ago: nothing is written,
+// the error says that giving it again can help, and it does.
+func TestWhatWaitedTooLongIsGivenAgain(t *testing.T) {
+	s := newStory(nil)
+	s.now = day(1)
+	hook := &meanwhile{Store: memstore.NewAt(func() time.Time { return s.now })}
+	s.store = hook
+	e := s.engine(t)
+	ctx := t.Context()
+	_, err := e.RegisterAll(ctx, by, "register", people{n: 3}) // the tables of the lifecycle are kept by now
+	require.NoError(t, err)
+	late := func() { s.now = s.now.Add(program.ClockTolerance + time.Second) }
+	key := program.By{Actor: "treasury", Key: "fund"}
+	var wait *program.ClockError
+	hook.happens = late
+	require.ErrorAs(t, e.Fund(ctx, key, payment.Rupiah(1)), &wait)
+	require.Equal(t, -61*time.Second, wait.Ahead)
+	require.ErrorContains(t, wait, "it waited to be written, and can be given again")
+	require.NoError(t, e.Fund(ctx, key, payment.Rupiah(1)))
+	hook.happens = late
+	_, err = e.RegisterAll(ctx, by, "more", &some{[]program.Registration[details]{madePerson(200)}})
+	require.ErrorAs(t, err, &wait)
+	counts, err := e.RegisterAll(ctx, by, "more", &some{[]program.Registration[details]{madePerson(200)}})
+	require.NoError(t, err)
+	require.Equal(t, int64(1), counts["registered"])
 }

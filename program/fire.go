@@ -42,7 +42,11 @@ func (e *RefusedError) Error() string {
 // reason if the lifecycle does not allow it, or one of package ledger if an
 // account would leave its bounds.
 func (e *Engine[T]) Fire(ctx context.Context, by By, wave int64, applicant uuid.UUID, report Report) error {
-	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, e.payoutMark(report.Account), report.Attached}}
+	account, err := e.payoutMark(ctx, by, applicant, report.Account)
+	if err != nil {
+		return err
+	}
+	cmd := command{by, "fire", []any{wave, applicant, report.Event, report.At, report.Amount, report.Number, report.Party, account, report.Attached}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}
@@ -104,12 +108,12 @@ func (e *Engine[T]) checkOnly(a *Application, event Event) bool {
 	return state.Check != nil && event == state.Check.Eligible
 }
 
-// payoutMark stands for an account in a fingerprint: a keyed digest.
-func (e *Engine[T]) payoutMark(p *Payout) [32]byte {
+// payoutMark stands for an account in a fingerprint.
+func (e *Engine[T]) payoutMark(ctx context.Context, by By, applicant uuid.UUID, p *Payout) ([32]byte, error) {
 	if p == nil {
-		return [32]byte{}
+		return [32]byte{}, nil
 	}
-	return e.keys.Mark("payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
+	return e.personal(ctx, by, applicant, "payout", p.Provider+"/"+p.Account.Reveal()+"/"+p.Holder.Reveal())
 }
 
 // linkAccount keeps a payout account that came with the report.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/gelombang/gelombang/payment"
 )
@@ -24,15 +25,14 @@ func (e *Engine[T]) HoldPayments(ctx context.Context, by By, number int64, items
 	if reason == "" {
 		return nil, &FieldError{"reason", "is missing"}
 	}
-	held, err := e.held(ctx, number, items)
+	cmd := command{by, "batch.hold", []any{number, items, reason}}
+	var revision int64 // the list that it makes
+	done, err := e.firstAnswer(ctx, cmd, &revision)
 	if err != nil {
 		return nil, err
 	}
-	if !held {
-		cmd := command{by, "batch.hold", []any{number, items, reason}}
-		if err := e.moveBatch(ctx, cmd, number, fixed("hold"), func(b *Batch, c *Change) error {
-			return e.holdBack(ctx, by, b, items, c)
-		}); err != nil {
+	if !done {
+		if revision, err = e.hold(ctx, cmd, number, items); err != nil {
 			return nil, err
 		}
 	}
@@ -40,10 +40,31 @@ func (e *Engine[T]) HoldPayments(ctx context.Context, by By, number int64, items
 	if err != nil {
 		return nil, err
 	}
-	job := fmt.Sprintf("batch/%s/revise/%d", b.name(), b.Revision)
-	return e.runJob(ctx, by, job, "revise", []int64{number, b.Revision}, func(ctx context.Context, a ask) (chunk, error) {
+	job := fmt.Sprintf("batch/%s/revise/%d", b.name(), revision)
+	return e.runJob(ctx, by, job, "revise", []int64{number, revision}, func(ctx context.Context, a ask) (chunk, error) {
 		return e.reviseChunk(ctx, b, a)
 	})
+}
+
+// hold holds items back, unless they are, and returns the revision of the list without them.
+func (e *Engine[T]) hold(ctx context.Context, cmd command, number int64, items []int64) (int64, error) {
+	held, err := e.held(ctx, number, items)
+	if err != nil {
+		return 0, err
+	}
+	if !held {
+		if err := e.moveBatch(ctx, cmd, number, fixed("hold"), func(b *Batch, c *Change) error {
+			if err := e.holdBack(ctx, cmd.By, b, items, c); err != nil {
+				return err
+			}
+			c.Answer = strconv.AppendInt(nil, b.Revision, 10)
+			return nil
+		}); err != nil {
+			return 0, err
+		}
+	}
+	b, err := e.Batch(ctx, number)
+	return b.Revision, err
 }
 
 // held reports whether all items are held back already. Some of them is an error.

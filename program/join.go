@@ -57,7 +57,10 @@ func (e *Engine[T]) Join(ctx context.Context, by By, wave int64, applicant uuid.
 // JoinAll enters every registered applicant that the wish picks into a wave,
 // as a job. Whoever cannot join is counted under "refused.RULE".
 func (e *Engine[T]) JoinAll(ctx context.Context, by By, job string, wave int64, wish func(*Applicant[T]) bool) (Counts, error) {
-	if _, finished, err := e.JobStatus(ctx, job); err == nil && finished {
+	switch _, finished, err := e.JobStatus(ctx, job); {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, err
+	case finished:
 		return e.runJob(ctx, by, job, "join", wave, nil)
 	}
 	w, err := e.joinable(ctx, wave)

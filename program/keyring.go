@@ -39,7 +39,7 @@ type Keyring interface {
 	// way; otherwise the name is empty.
 	Former(kind, value string) (name string, digest [32]byte)
 	// Mark computes a keyed digest with a key that never changes: for fingerprints,
-	// pseudonyms, and salts of what is published. Different kinds never give equal marks.
+	// pseudonyms, and bars. Different kinds never give equal marks.
 	Mark(kind, value string) [32]byte
 }
 
@@ -157,6 +157,19 @@ func (k *LocalKeyring) Former(kind, value string) (string, [32]byte) {
 
 // Mark implements Keyring with HMAC-SHA256.
 func (k *LocalKeyring) Mark(kind, value string) [32]byte { return k.marks.digest(kind, value) }
+
+// ownMark is a mark under a person's own key: what must be known again as long as the
+// person is known, and what nobody can make of a guess once the key is destroyed.
+func ownMark(key []byte, kind, value string) ([32]byte, error) {
+	if key == nil {
+		return [32]byte{}, ErrSealed
+	}
+	marks, err := hkdf.Expand(sha256.New, key, "gelombang person's marks", 32)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return newDigester(marks).digest(kind, value), nil
+}
 
 // digester computes HMAC-SHA256 under one key. What follows from the key alone is worked
 // out once and used again.

@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 
 	"github.com/google/uuid"
@@ -42,7 +43,15 @@ func (e *Engine[T]) ObserveAll(ctx context.Context, by By, job string, wave int6
 
 // Observe keeps evidence about one applicant.
 func (e *Engine[T]) Observe(ctx context.Context, by By, applicant uuid.UUID, evidence map[string]Evidence) error {
-	cmd := command{by, "observe", []any{applicant, evidence}}
+	seen, err := json.Marshal(evidence)
+	if err != nil {
+		return err
+	}
+	mark, err := e.personal(ctx, by, applicant, "observe", string(seen))
+	if err != nil {
+		return err
+	}
+	cmd := command{by, "observe", []any{applicant, mark}}
 	if done, err := e.answered(ctx, cmd); done || err != nil {
 		return err
 	}

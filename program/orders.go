@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -172,5 +173,6 @@ func (e *Engine[T]) openOrder(o *sealedOrder) (Order, [32]byte, error) {
 	}
 	r := textReader{plain, nil}
 	order := Order{Applicant: o.key.person, Reference: reference, Amount: o.amount, Payout: payoutOf(&r)}
-	return order, e.keys.Mark("destination", string(plain)), r.err
+	digest, err := ownMark(key, "destination", string(plain))
+	return order, digest, errors.Join(err, r.err)
 }

@@ -91,6 +91,7 @@ func (e *Engine[T]) open(a *Applicant[T], wrapped []byte) error {
 	if err != nil {
 		return err
 	}
+	a.key = key
 	if a.aead, err = newAEAD(key); err != nil {
 		return err
 	}
@@ -134,6 +135,7 @@ func (e *Engine[T]) newKey(a *Applicant[T]) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
+	a.key = key
 	if a.aead, err = newAEAD(key); err != nil {
 		return Row{}, err
 	}

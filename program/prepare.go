@@ -291,9 +291,12 @@ func (p *preparer[T]) add(row Row, c *Case[T], generation int64) error {
 	if err != nil {
 		return err
 	}
+	digest, err := ownMark(c.Applicant.key, "destination", string(destination))
+	if err != nil {
+		return err
+	}
 	b.Count, b.Total = b.Count+1, total
-	b.Digest = payment.NextDigest(b.Digest, payment.BatchItem{Reference: reference, Amount: amount,
-		Destination: p.engine.keys.Mark("destination", string(destination))})
+	b.Digest = payment.NextDigest(b.Digest, payment.BatchItem{Reference: reference, Amount: amount, Destination: digest})
 	if err := p.countAccount(&item, payout); err != nil {
 		return err
 	}

@@ -68,11 +68,14 @@ func (e *Engine[T]) Reconcile(ctx context.Context, by By, job string, st Stateme
 	if st.Account == "" || strings.Contains(st.Account, "/") {
 		return nil, &FieldError{"Statement.Account", "is a name without a slash"}
 	}
-	if _, finished, err := e.JobStatus(ctx, job); errors.Is(err, ErrNotFound) {
+	switch _, finished, err := e.JobStatus(ctx, job); {
+	case errors.Is(err, ErrNotFound):
 		if err := e.gate(ctx, by, st); err != nil {
 			return nil, err
 		}
-	} else if err != nil || finished {
+	case err != nil:
+		return nil, err
+	case finished:
 		return e.runJob(ctx, by, job, "reconcile", st.Digest, nil)
 	}
 	lines := &onward[payment.Line]{each: st.Lines}

@@ -123,6 +123,21 @@ func (a *Application) row(c trailCodecs) Row {
 // applicationOf reads an application. The error is an *EditionError if its trail is
 // of a version that the program does not have.
 func applicationOf(row Row, c trailCodecs) (Application, error) {
+	a := applicationHead(row)
+	if _, known := c[a.Edition]; !known {
+		return a, &EditionError{Edition: a.Edition, Rule: "unknown"}
+	}
+	var err error
+	a.Trail, err = c.decode(bytesOf(row.Values[16]))
+	if err == nil && (len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].Edition != a.Edition) {
+		err = errTrail
+	}
+	return a, err
+}
+
+// applicationHead reads an application without its trail, which alone needs the tables
+// of the lifecycle.
+func applicationHead(row Row) Application {
 	v := row.Values
 	a := Application{
 		Wave: intOf(v[0]), Applicant: idOf(v[1]), State: State(textOf(v[2])), Edition: int(intOf(v[3])),
@@ -141,15 +156,7 @@ func applicationOf(row Row, c trailCodecs) (Application, error) {
 	if v[17] != nil {
 		a.Due, a.Paused = moment(v[17]), moment(v[18])
 	}
-	if _, known := c[a.Edition]; !known {
-		return a, &EditionError{Edition: a.Edition, Rule: "unknown"}
-	}
-	var err error
-	a.Trail, err = c.decode(bytesOf(v[16]))
-	if err == nil && (len(a.Trail) == 0 || a.Trail[len(a.Trail)-1].Edition != a.Edition) {
-		err = errTrail
-	}
-	return a, err
+	return a
 }
 
 func applicationKey(wave int64, applicant uuid.UUID) Key {

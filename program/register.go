@@ -49,45 +49,94 @@ func (e *RegistrationError) Error() string {
 }
 
 // Register registers one person and returns the internal id. A national
-// identifier that is registered already is a *RegistrationError.
+// identifier that is registered already is a *RegistrationError. Repeated under its key
+// after the person was erased, it is an *ErasedError: nobody is registered a second time
+// without saying so.
 func (e *Engine[T]) Register(ctx context.Context, by By, r Registration[T]) (uuid.UUID, error) {
 	if by.Actor == "" {
 		return uuid.Nil, &FieldError{"By.Actor", "is missing"}
 	}
 	for {
+		// Repeated under its key, the command is answered with the id that the
+		// first one gave, whatever became of the person since.
+		id, done, err := e.registeredBefore(ctx, by, &r.Person)
+		if done || err != nil {
+			return id, err
+		}
 		in := e.newIntake(1)
 		in.shares.actor = by.Actor
 		if err := in.look(ctx, []Registration[T]{r}); err != nil {
 			return uuid.Nil, err
 		}
-		// Repeated under its key, the command is answered with the id that the
-		// first one gave, whatever became of the person since.
-		cmd := command{by, "register", e.keys.Mark(indexNational, r.Person.National.Reveal())}
-		var id uuid.UUID
-		if done, err := e.firstAnswer(ctx, cmd, &id); done || err != nil {
-			return id, err
-		}
-		id, err := in.add(0, r)
+		a, err := in.add(0, r)
 		if err != nil {
 			return uuid.Nil, err
 		}
-		answer, err := json.Marshal(id)
+		cmd, err := registering(by, a.key, &r.Person)
 		if err != nil {
 			return uuid.Nil, err
 		}
-		change := Change{Home: id, Rows: sorted(slices.Concat(in.rows, in.shares.rows)), Postings: in.shares.posts.posting(), Answer: answer}
+		answer, err := json.Marshal(a.ID)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		change := Change{Home: a.ID, Rows: sorted(slices.Concat(in.rows, in.shares.rows)), Postings: in.shares.posts.posting(), Answer: answer}
 		if len(change.Postings) > 0 {
-			change.Postings[0].ID = "register/" + id.String()
+			change.Postings[0].ID = "register/" + a.ID.String()
 		}
-		out, err := e.carryOut(ctx, cmd, change, "registered", registeredData{Applicants: in.ids})
+		_, err = e.carryOut(ctx, cmd, change, "registered", registeredData{Applicants: in.ids})
 		var stale *StaleError
-		if err != nil && !errors.As(err, &stale) {
+		var conflict *KeyConflictError
+		switch {
+		case err == nil:
+			return a.ID, nil
+		case errors.As(err, &conflict):
+			// Another call under this key was first. Its fingerprint is of a key that was
+			// made for the person there: only with that it can be compared.
+		case !errors.As(err, &stale):
 			return uuid.Nil, e.refusal(err)
 		}
-		if err == nil && !out.Replayed {
-			return id, nil
-		}
 	}
+}
+
+// registering is the command that registers somebody. Its fingerprint is of the person's
+// own key, so that it goes with the person.
+func registering(by By, key []byte, p *Person) (command, error) {
+	mark, err := ownMark(key, indexNational, p.National.Reveal())
+	return command{by, "register", mark}, err
+}
+
+// registeredBefore answers a registration that was carried out before under its key. The
+// error is an *ErasedError if the person was erased since.
+func (e *Engine[T]) registeredBefore(ctx context.Context, by By, p *Person) (id uuid.UUID, done bool, err error) {
+	if by.Key == "" {
+		return uuid.Nil, false, nil
+	}
+	first, err := e.store.Load(ctx, Query{Command: by.Key})
+	if err != nil || !first.Answered {
+		return uuid.Nil, false, err
+	}
+	if json.Unmarshal(first.Answer, &id) != nil { // of another kind of command
+		return uuid.Nil, false, &KeyConflictError{Key: by.Key}
+	}
+	a, err := e.Applicant(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return uuid.Nil, false, &KeyConflictError{Key: by.Key}
+	}
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	if a.State == Erased {
+		return uuid.Nil, false, &ErasedError{id}
+	}
+	cmd, err := registering(by, a.key, p)
+	if err == nil {
+		err = e.sameCommand(cmd, first)
+	}
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	return id, true, nil
 }
 
 // registeredData is the data of a "registered" entry.
@@ -194,9 +243,9 @@ type intake[T any] struct {
 	nationals  []indexed
 	families   []indexed
 	applicants map[[32]byte]uuid.UUID
-	households map[[32]byte]uuid.UUID
+	households map[[32]byte]*household
 	barred     map[[32]byte]bool
-	fresh      map[[32]byte]uuid.UUID // of applicants and households that are new
+	fresh      map[[32]byte]uuid.UUID // of applicants who are new
 	last       int64                  // position in the source after this intake
 	shares     *shares[T]
 	rows       []Row
@@ -205,12 +254,11 @@ type intake[T any] struct {
 
 func (e *Engine[T]) newIntake(n int) *intake[T] {
 	return &intake[T]{engine: e, shares: e.newShares(""), nationals: make([]indexed, n), families: make([]indexed, n), barred: map[[32]byte]bool{},
-		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]uuid.UUID, n)}
+		fresh: map[[32]byte]uuid.UUID{}, applicants: make(map[[32]byte]uuid.UUID, n), households: make(map[[32]byte]*household, n)}
 }
 
 func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 	var keys, bars []Key
-	owners := map[string]map[[32]byte]uuid.UUID{indexNational: in.applicants, indexFamily: in.households}
 	former := map[[32]byte][32]byte{}
 	add := func(x indexed) {
 		keys = append(keys, x.keys()...)
@@ -258,67 +306,74 @@ func (in *intake[T]) look(ctx context.Context, people []Registration[T]) error {
 		if now, known := former[digest]; known {
 			digest = now
 		}
-		owners[textOf(row.Values[0])][digest] = idOf(row.Values[2])
+		if textOf(row.Values[0]) == indexNational {
+			in.applicants[digest] = idOf(row.Values[2])
+			continue
+		}
+		if in.households[digest] == nil {
+			in.households[digest] = &household{id: idOf(row.Values[2])}
+		}
+		in.households[digest].found(row)
 	}
 	return nil
 }
 
-// follow takes over who is new in the chunk before.
+// follow takes over who comes in the chunk before.
 func (in *intake[T]) follow(before *intake[T]) {
 	in.shares.follow(before.shares)
 	for i := range in.nationals {
 		if id, ok := before.fresh[in.nationals[i].digest]; ok {
 			in.applicants[in.nationals[i].digest] = id
 		}
-		if id, ok := before.fresh[in.families[i].digest]; ok {
-			in.households[in.families[i].digest], in.fresh[in.families[i].digest] = id, id
+		if h := before.households[in.families[i].digest]; h != nil && h.touched {
+			in.households[in.families[i].digest] = h.next()
 		}
 	}
 }
 
 func (in *intake[T]) known(i int) uuid.UUID { return in.applicants[in.nationals[i].digest] }
 
-func (in *intake[T]) add(i int, r Registration[T]) (uuid.UUID, error) {
+func (in *intake[T]) add(i int, r Registration[T]) (*Applicant[T], error) {
 	if r.Fault != nil {
-		return uuid.Nil, r.Fault
+		return nil, r.Fault
 	}
 	if r.Person.National.Reveal() == "" {
-		return uuid.Nil, &RegistrationError{"National", "missing"}
+		return nil, &RegistrationError{"National", "missing"}
 	}
 	if r.Person.Name.Reveal() == "" {
-		return uuid.Nil, &RegistrationError{"Name", "missing"}
+		return nil, &RegistrationError{"Name", "missing"}
 	}
 	if _, before := in.applicants[in.nationals[i].digest]; before {
-		return uuid.Nil, &RegistrationError{"National", "registered-before"}
+		return nil, &RegistrationError{"National", "registered-before"}
 	}
 	e := in.engine
 	if mark := e.barMark(r.Person.National.Reveal()); mark != nil && in.barred[[32]byte(mark)] {
-		return uuid.Nil, &RegistrationError{"National", "barred"}
+		return nil, &RegistrationError{"National", "barred"}
 	}
 	now := e.clock().UTC()
 	id, err := e.ids.next(now)
 	if err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	a := Applicant[T]{ID: id, Person: r.Person, Details: r.Details, Evidence: r.Evidence, Registered: now, State: Registered}
 	if a.Household, err = in.household(i); err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	keyRow, err := e.newKey(&a)
 	if err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	row, err := e.applicantRow(&a)
 	if err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	if err := in.shares.add(id, &r.Person); err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	in.applicants[in.nationals[i].digest], in.fresh[in.nationals[i].digest] = id, id
 	in.rows = append(append(in.rows, row, keyRow), in.nationals[i].rows(id)...)
 	in.ids = append(in.ids, shortID(id))
-	return id, nil
+	return &a, nil
 }
 
 // household returns the id that the family identifier stands for, and makes
@@ -328,16 +383,17 @@ func (in *intake[T]) household(i int) (uuid.UUID, error) {
 	if x.kind == "" {
 		return uuid.Nil, nil
 	}
-	if id, known := in.households[x.digest]; known {
-		return id, nil
+	h := in.households[x.digest]
+	if h == nil {
+		id, err := in.engine.ids.next(in.engine.clock())
+		if err != nil {
+			return uuid.Nil, err
+		}
+		h = &household{id: id, rows: x.rows(id)}
+		in.households[x.digest] = h
 	}
-	id, err := in.engine.ids.next(in.engine.clock())
-	if err != nil {
-		return uuid.Nil, err
-	}
-	in.households[x.digest], in.fresh[x.digest] = id, id
-	in.rows = append(in.rows, x.rows(id)...)
-	return id, nil
+	in.rows = append(in.rows, h.touch()...)
+	return h.id, nil
 }
 
 // sortIndex puts the rows of the index in the order of their digests, so that

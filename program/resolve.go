@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/gelombang/gelombang/payment"
@@ -84,8 +85,7 @@ func (r Resolve) fault() error {
 
 // Resolve decides on a payment that no answer and no statement resolves. It takes two
 // people: the first proposes, and nothing changes; when another one gives the same
-// order it is carried out, and Resolve reports true. Under its key it reports whether the
-// payment is resolved by now. Another proposal replaces the
+// order it is carried out, and Resolve reports true. Another proposal replaces the
 // first. Neither may stand behind the other (*payment.SameHandsError). What a bank or
 // a statement says in between comes first. A line that does not stand in suspense is
 // ErrNotFound; what the payment's state does not allow is a *StateError.
@@ -94,9 +94,8 @@ func (e *Engine[T]) Resolve(ctx context.Context, by By, order Resolve) (done boo
 		return false, err
 	}
 	cmd := command{by, "payment.resolve", order}
-	before, err := e.answered(ctx, cmd)
-	if err != nil {
-		return false, err
+	if before, err := e.firstAnswer(ctx, cmd, &done); before || err != nil {
+		return done, err
 	}
 	set := payments[T]{engine: e}
 	if err := set.loadIDs(ctx, []paymentID{{order.Batch, order.Item}}); err != nil {
@@ -105,10 +104,6 @@ func (e *Engine[T]) Resolve(ctx context.Context, by By, order Resolve) (done boo
 	p := set.known[paymentID{order.Batch, order.Item}]
 	if p == nil {
 		return false, ErrNotFound
-	}
-	if before {
-		_, open := p.asked()
-		return !open, nil
 	}
 	r := resolver[T]{payments: set, ctx: ctx, p: p, batch: &set.batches[order.Batch].Batch, order: order, posts: postings{}}
 	if err := r.allowed(); err != nil {
@@ -124,6 +119,7 @@ func (e *Engine[T]) Resolve(ctx context.Context, by By, order Resolve) (done boo
 	}
 	c := Change{Rows: append(w.rows, r.rows...), Expect: append(w.expect, r.expect...), Postings: r.posts.posting()}
 	c.Rows = sorted(c.Rows)
+	c.Answer = strconv.AppendBool(nil, done)
 	if len(c.Postings) > 0 {
 		id, err := e.ids.next(e.clock())
 		if err != nil {

@@ -2,9 +2,11 @@ package program_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +208,177 @@ func TestAHouseholdIsForgottenWithItsLastMember(t *testing.T) {
 	require.ErrorAs(t, e.Erase(t.Context(), by, ids[2]), &state)
 }
 
+// Nobody is erased whose money is on its way, also for what the program does not pay any
+// more, nor while nobody can tell whether a case is at its end.
+func TestNobodyIsErasedWhileSomethingMayBeOpen(t *testing.T) {
+	s := newStory(memstore.New())
+	ctx := t.Context()
+	s.change = func(p *program.Program[details]) { p.Retention.Years = 1 }
+	s.until = 21
+	require.NoError(t, s.run(t))
+	s.now = time.Date(2020, time.November, 20, 3, 0, 0, 0, time.UTC)
+	_, err := s.engine(t).PrepareBatch(ctx, by, program.BatchOrder{Number: 3, Wave: 1, Benefit: "cash", Instalment: 2})
+	require.NoError(t, err)
+	b, err := s.engine(t).Batch(ctx, 3)
+	require.NoError(t, err)
+	require.Positive(t, b.Count, "control: payments that nothing became of")
+	s.until = 0
+	require.NoError(t, s.run(t))
+	s.now = s.now.AddDate(3, 0, 0)
+	var waits uuid.UUID
+	s.change = func(p *program.Program[details]) {
+		p.Retention.Years = 1
+		p.Benefits[1] = payment.Instalments("cash", 1, payment.Rupiah(600)).Monthly()
+	}
+	for _, row := range tableRows(t, s.store, program.TablePayments) {
+		if row.Values[0] == int64(3) {
+			waits = uuid.UUID(row.Values[6].([]byte))
+		}
+	}
+	var kept *program.RetentionError
+	require.ErrorAs(t, s.engine(t).Erase(ctx, by, waits), &kept)
+	require.Equal(t, "payment-open", kept.Why)
+
+	s.change = func(p *program.Program[details]) {
+		p.Retention.Years = 1
+		p.Lifecycle.Version = 2
+	}
+	e := s.engine(t)
+	require.ErrorAs(t, e.Erase(ctx, by, waits), &kept)
+	require.Equal(t, "edition-unknown", kept.Why)
+	var unknown *program.EditionError
+	require.ErrorAs(t, kept, &unknown)
+	require.ErrorContains(t, kept, "whether a case is at its end cannot be told: program: version 1 of the lifecycle is not among the program's tables")
+	require.ErrorAs(t, e.Withdraw(ctx, by, waits), &unknown)
+	counts, err := e.EraseAll(ctx, by, "erase")
+	require.NoError(t, err)
+	require.Positive(t, counts["erased"], "who never joined")
+	require.Positive(t, counts["kept.edition-unknown"])
+	s.change = nil
+	s.verify(t)
+}
+
+// meanwhile is a store where something happens just before the next write.
+type meanwhile struct {
+	program.Store
+	happens func()
+}
+
+func (m *meanwhile) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	if happens := m.happens; happens != nil {
+		m.happens = nil
+		happens()
+	}
+	return m.Store.Apply(ctx, changes)
+}
+
+// families counts the digests by which households are found.
+func families(t *testing.T, store program.Store) (n int) {
+	for _, row := range tableRows(t, store, program.TableIndex) {
+		if row.Values[0] == "family" {
+			n++
+		}
+	}
+	return n
+}
+
+// The digest goes with the last member and not before, whoever comes or goes at the same
+// moment, and however: erased, or corrected into another family.
+func TestAHouseholdIsForgottenWhateverHappensMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	moved := program.Correction[details]{Reason: "moved", Correct: func(p *program.Person, _ *details) { p.Family = identity.NewSecret("family 99") }}
+	type desk = *program.Engine[details]
+	erase := func(e desk, id uuid.UUID) error { return e.Erase(ctx, by, id) }
+	amend := func(e desk, id uuid.UUID) error { return e.Amend(ctx, by, id, moved) }
+	comes := func(e desk, _ uuid.UUID) error { _, err := e.Register(ctx, by, madePerson(2)); return err }
+	comesToo := func(e desk, _ uuid.UUID) error {
+		_, err := e.RegisterAll(ctx, by, "late", &some{[]program.Registration[details]{madePerson(2)}})
+		return err
+	}
+	comesTwice := func(e desk, _ uuid.UUID) error {
+		two := madePerson(501)
+		two.Person.Family = madePerson(0).Person.Family
+		counts, err := e.RegisterAll(ctx, by, "late", &some{[]program.Registration[details]{madePerson(2), two}})
+		require.Equal(t, int64(2), counts["registered"])
+		return err
+	}
+	for name, c := range map[string]struct {
+		members         int
+		first, meantime func(desk, uuid.UUID) error
+		left            int
+	}{
+		"both are erased":             {2, erase, erase, 0},
+		"one is erased, one moves":    {2, erase, amend, 1},
+		"one moves, one is erased":    {2, amend, erase, 1},
+		"both move":                   {2, amend, amend, 1},
+		"the last moves":              {1, amend, nil, 1},
+		"the last goes, somebody new": {1, erase, comes, 1},
+		"the last moves, one comes":   {1, amend, comes, 2},
+		"one comes, the last goes":    {1, comes, erase, 1},
+		"a job brings one":            {1, erase, comesToo, 1},
+		"a job brings two":            {1, comesTwice, nil, 1},
+		"a job brings one too late":   {1, comesToo, erase, 1},
+	} {
+		s := newStory(memstore.New())
+		s.now = day(1)
+		hook := &meanwhile{Store: s.store}
+		other := s.engine(t)
+		s.store = hook
+		e := s.engine(t)
+		var ids []uuid.UUID
+		for i := range c.members {
+			id, err := e.Register(ctx, by, madePerson(i))
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		if c.meantime != nil {
+			hook.happens = func() { require.NoError(t, c.meantime(other, ids[len(ids)-1]), name) }
+		}
+		entries := func() int {
+			all, err := s.store.Journal(ctx, 0, 1000)
+			require.NoError(t, err)
+			return len(all)
+		}
+		written := entries()
+		require.NoError(t, c.first(e, ids[0]), name)
+		if c.meantime == nil {
+			require.Equal(t, written+1, entries(), "%s: in one piece", name)
+		}
+		require.Nil(t, hook.happens)
+		require.Equal(t, c.left, families(t, s.store), name)
+		// Who comes now belongs to whoever is there.
+		before := map[uuid.UUID]bool{}
+		for _, id := range everybody(t, s.store) {
+			a, err := e.Applicant(ctx, id)
+			require.NoError(t, err)
+			if a.State != program.Erased {
+				before[a.Household] = true
+			}
+		}
+		require.Len(t, before, c.left, name)
+		newcomer := madePerson(500)
+		newcomer.Person.Family = madePerson(0).Person.Family
+		id, err := e.Register(ctx, by, newcomer)
+		require.NoError(t, err)
+		a, err := e.Applicant(ctx, id)
+		require.NoError(t, err)
+		if slices.Contains([]string{"the last goes, somebody new", "the last moves, one comes", "one comes, the last goes", "a job brings two", "a job brings one", "a job brings one too late"}, name) {
+			require.True(t, before[a.Household], name)
+		} else {
+			require.False(t, before[a.Household], name)
+		}
+	}
+}
+
+// some is a source of a few.
+type some struct {
+	of []program.Registration[details]
+}
+
+func (s *some) Next(_ context.Context, done int64, limit int) ([]program.Registration[details], error) {
+	return s.of[done:min(len(s.of), int(done)+limit)], nil
+}
+
 // While keys are rotated people are found under both, by processes that know the new keys
 // and by those that do not yet; at the end nothing is left under the old ones.
 func TestKeysAreRotated(t *testing.T) {
@@ -216,9 +389,8 @@ func TestKeysAreRotated(t *testing.T) {
 	both := s.engineUnder(t, program.Secrets{Master: secret(8), Former: secret(7), Marks: secret(7)}, nil)
 	fresh := s.engineUnder(t, program.Secrets{Master: secret(8), Marks: secret(7)}, nil)
 	ids := everybody(t, s.store)
-	application, err := old.Application(t.Context(), 1, ids[0])
+	salt, err := old.RollSalt(t.Context(), 1, ids[0])
 	require.NoError(t, err)
-	salt := old.RollSalt(1, application.Receipt)
 
 	registered := func(e *program.Engine[details], i int) string {
 		_, err := e.Register(t.Context(), by, program.Registration[details]{Person: madePerson(i).Person})
@@ -257,12 +429,14 @@ func TestKeysAreRotated(t *testing.T) {
 		require.NotEqual(t, tableUnder(t, program.Secrets{Master: secret(7)}), row.Values[3])
 	}
 	require.Equal(t, before, registered(fresh, 100))
-	require.Equal(t, salt, fresh.RollSalt(1, application.Receipt), "what is published does not change")
+	again, err := fresh.RollSalt(t.Context(), 1, ids[0])
+	require.NoError(t, err)
+	require.Equal(t, salt, again, "what is published does not change")
 	counts, _, err = fresh.JobStatus(t.Context(), "join")
 	require.NoError(t, err)
-	again, err := fresh.JoinAll(t.Context(), program.By{Actor: "registrar"}, "join", 1, nil)
+	joined, err := fresh.JoinAll(t.Context(), program.By{Actor: "registrar"}, "join", 1, nil)
 	require.NoError(t, err, "the job is known under its name as before")
-	require.Equal(t, counts, again)
+	require.Equal(t, counts, joined)
 }
 
 func tableUnder(t *testing.T, s program.Secrets) string {
@@ -421,10 +595,14 @@ func withAppeals(p *program.Program[details]) {
 
 // appealStory runs a program with appeals to the announcement; appeals take their seats as the
 // wave says.
-func appealStory(t *testing.T, seats int64, next bool) (*story, *program.Engine[details], []uuid.UUID) {
+func appealStory(t *testing.T, seats int64, next bool, changes ...func(*program.Program[details])) (*story, *program.Engine[details], []uuid.UUID) {
 	s := newStory(memstore.New())
 	s.now = day(1)
-	e := s.engineUnder(t, program.Secrets{Master: secret(7)}, withAppeals)
+	e := s.engineUnder(t, program.Secrets{Master: secret(7)}, func(p *program.Program[details]) {
+		for _, change := range append([]func(*program.Program[details]){withAppeals}, changes...) {
+			change(p)
+		}
+	})
 	ctx := t.Context()
 	require.NoError(t, e.Fund(ctx, by, payment.Rupiah(100_000)))
 	require.NoError(t, e.PlanWave(ctx, by, program.WaveOrder{Number: 1, Opens: day(2), Closes: day(5), Plan: testPlan(), AppealSeats: seats, AppealsNext: next}))
@@ -504,6 +682,52 @@ func TestAppeals(t *testing.T) {
 	require.NoError(t, err)
 	for _, entry := range entries {
 		require.NotContains(t, string(entry.Data), "pegawai")
+	}
+}
+
+// One decision is objected to once, also where a dismissal leads back to where the case
+// stood, unless the program says otherwise. What decides again can be objected to again.
+func TestOneAppealAboutOneDecision(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		_, e, out := appealStory(t, 1, false, func(p *program.Program[details]) {
+			for i := range p.Lifecycle.Moves {
+				if p.Lifecycle.Moves[i].On == "dismissed" {
+					p.Lifecycle.Moves[i].To = "out"
+				}
+			}
+			p.Lifecycle.Moves = append(p.Lifecycle.Moves, program.Moves{{On: "looked at", From: []program.State{"out"}, To: "joined"}}...)
+			p.Appeals.Again = again
+		})
+		ctx := t.Context()
+		for i, id := range out[:2] { // dismissed, and withdrawn
+			n, err := e.FileAppeal(ctx, by, 1, id, "not so")
+			require.NoError(t, err)
+			if i == 0 {
+				require.NoError(t, e.DecideAppeal(ctx, by, 1, id, n, false, "so it is"))
+			} else {
+				require.NoError(t, e.WithdrawAppeal(ctx, by, 1, id, n))
+			}
+			_, err = e.FileAppeal(ctx, by, 1, id, "not so")
+			if again {
+				require.NoError(t, err)
+				continue
+			}
+			var refused *program.AppealError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, "decided-before", refused.Rule)
+			require.NoError(t, e.Fire(ctx, by, 1, id, program.Report{Event: "looked at"}))
+			_, err = e.CheckAll(ctx, by, "check "+id.String(), 1, "joined")
+			require.NoError(t, err)
+			a, err := e.Application(ctx, 1, id)
+			require.NoError(t, err)
+			if a.State == "out" {
+				_, err = e.FileAppeal(ctx, by, 1, id, "not so")
+				require.NoError(t, err, "that is another decision")
+			}
+		}
+		breaches, err := e.Verify(ctx)
+		require.NoError(t, err)
+		require.Empty(t, breaches)
 	}
 }
 

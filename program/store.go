@@ -97,17 +97,25 @@ type Outcome struct {
 	Answer []byte
 }
 
-// ClockError says that the clock of a process is so far from that of the store
-// that nothing which it writes could be trusted: a deadline would pass too early
-// or too late. Nothing was written. Once the clock is set right the same command
-// can be given again.
+// ClockError says that the instant of a change is so far from the clock of the store
+// that nothing which it decides could be trusted: a deadline would pass too early or too
+// late. Nothing was written.
+//
+// Either the clock of the process is off, or the change waited longer than ClockTolerance
+// to be written, behind a long transaction. The engine does not take a later instant for
+// it by itself: what the change says was decided at the earlier one, on deadlines and
+// waves as they were. The same command given again decides anew; where only the wait was
+// in the way that helps, and where the clock is off it is a ClockError again.
 type ClockError struct {
 	// Ahead is how far the process is ahead of the store; below zero: behind.
 	Ahead time.Duration
 }
 
 func (e *ClockError) Error() string {
-	return fmt.Sprintf("program: the clock of this process is %s ahead of the store's: set it right", e.Ahead)
+	if e.Ahead > 0 {
+		return fmt.Sprintf("program: the clock of this process is %s ahead of the store's: set it right", e.Ahead)
+	}
+	return fmt.Sprintf("program: the change is of %s ago by the store's clock: it waited to be written, and can be given again; or the clock of this process is behind: set it right", -e.Ahead)
 }
 
 // ClockTolerance is how far the clock of a process may be from that of a store.

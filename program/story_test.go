@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/calendar"
 	"github.com/gelombang/gelombang/program/identity"
+	"github.com/gelombang/gelombang/program/ledger"
 	"github.com/gelombang/gelombang/program/lifecycle"
 	"github.com/gelombang/gelombang/program/memstore"
 	"github.com/gelombang/gelombang/quota"
@@ -156,6 +158,7 @@ type story struct {
 	fund   payment.Money
 	change func(*program.Program[details]) // nil for the program as it is
 	ears   program.Observer
+	keys   program.Keyring // nil for one of its own
 
 	sharedAccount bool // everybody is paid to one account
 }
@@ -178,8 +181,12 @@ func (s *story) engine(t testing.TB) *program.Engine[details] {
 
 func (s *story) engineOf(t testing.TB, p *program.Program[details]) (*program.Engine[details], error) {
 	t.Helper()
-	keys, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
-	require.NoError(t, err)
+	keys := s.keys
+	if keys == nil {
+		own, err := program.NewLocalKeyring(bytes.Repeat([]byte{7}, 32), rand.NewChaCha8([32]byte{2}))
+		require.NoError(t, err)
+		keys = own
+	}
 	return program.NewEngine(p, s.store, keys, program.Surroundings{Clock: func() time.Time { return s.now }, Random: s.made}, &program.Options{Chunk: s.chunk, Worker: s.worker, Lease: 50 * time.Millisecond, Observer: s.ears})
 }
 
@@ -390,6 +397,64 @@ func (f *faulty) Apply(ctx context.Context, changes []program.Change) ([]program
 	return nil, errPower
 }
 
+// blind fails one read.
+type blind struct {
+	program.Store
+	mu        sync.Mutex // a job reads while it writes
+	reads, at int
+}
+
+func (b *blind) look() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reads++; b.reads == b.at {
+		return errPower
+	}
+	return nil
+}
+
+func (b *blind) Load(ctx context.Context, q program.Query) (program.Rows, error) {
+	if err := b.look(); err != nil {
+		return program.Rows{}, err
+	}
+	return b.Store.Load(ctx, q)
+}
+
+func (b *blind) Page(ctx context.Context, scan program.Scan) (program.Rows, program.Cursor, error) {
+	if err := b.look(); err != nil {
+		return program.Rows{}, nil, err
+	}
+	return b.Store.Page(ctx, scan)
+}
+
+func (b *blind) Journal(ctx context.Context, after int64, limit int) ([]program.Entry, error) {
+	if err := b.look(); err != nil {
+		return nil, err
+	}
+	return b.Store.Journal(ctx, after, limit)
+}
+
+func (b *blind) Balances(ctx context.Context, accounts ...ledger.Account) ([]ledger.Balance, error) {
+	if err := b.look(); err != nil {
+		return nil, err
+	}
+	return b.Store.Balances(ctx, accounts...)
+}
+
+// goesOn holds a run that had been cut off against one that was not.
+func (s *story) goesOn(t *testing.T, want map[string]program.Counts, where string) {
+	t.Helper()
+	require.NoError(t, s.run(t), where)
+	s.verify(t)
+	got := s.totals(t)
+	for _, job := range []string{"register", "join", "screen"} { // before receipts, which are random
+		require.Equal(t, want[job], got[job], where)
+	}
+	require.Equal(t, want["announce"]["done"], got["announce"]["done"])
+	require.Equal(t, got["announce"]["state.accepted"], got["buy"]["state.bought"]+got["overdue"]["state.revoked"])
+	require.Equal(t, got["statement-1"]["returned"], got["batch/2/prepare"]["payments"])
+}
+
 // Whatever call dies, before or after its write, the same run continues and
 // ends as if nothing had happened: nobody is drawn, paid or counted twice.
 func TestARunThatDiesAnywhereContinues(t *testing.T) {
@@ -402,17 +467,35 @@ func TestARunThatDiesAnywhereContinues(t *testing.T) {
 		for at := 1; at <= count.calls; at++ {
 			s := newStory(&faulty{Store: memstore.New(), at: at, written: written})
 			require.ErrorIs(t, s.run(t), errPower)
-			require.NoError(t, s.run(t), "call %d, written %v", at, written)
-			s.verify(t)
-			got := s.totals(t)
-			for _, job := range []string{"register", "join", "screen"} { // before receipts, which are random
-				require.Equal(t, want[job], got[job], "call %d, written %v", at, written)
-			}
-			require.Equal(t, want["announce"]["done"], got["announce"]["done"])
-			require.Equal(t, got["announce"]["state.accepted"], got["buy"]["state.bought"]+got["overdue"]["state.revoked"])
-			require.Equal(t, got["statement-1"]["returned"], got["batch/2/prepare"]["payments"])
+			s.goesOn(t, want, fmt.Sprintf("call %d, written %v", at, written))
 		}
 	}
+}
+
+// A read that fails ends the command or the job with its error, never with an answer: the
+// same run continues and ends as if nothing had happened.
+func TestARunThatCannotReadContinues(t *testing.T) {
+	good := newStory(memstore.New())
+	require.NoError(t, good.run(t))
+	want := good.totals(t)
+	failed := 0
+	for at := 1; ; at++ {
+		store := &blind{Store: memstore.New(), at: at}
+		s := newStory(store)
+		err := s.run(t)
+		if store.reads < at {
+			require.NoError(t, err)
+			break
+		}
+		// What is prepared ahead of a job that ends meanwhile need not be read.
+		if err != nil {
+			require.ErrorIs(t, err, errPower, "read %d", at)
+			failed++
+		}
+		s.goesOn(t, want, fmt.Sprintf("read %d", at))
+	}
+	t.Logf("%d reads failed", failed)
+	require.Greater(t, failed, 200)
 }
 
 func TestVerifyFindsWhatIsWrong(t *testing.T) {

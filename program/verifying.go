@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -88,8 +89,9 @@ func (e *Engine[T]) AskVerifier(ctx context.Context, by By, job string, order Ve
 // who waits. It returns "fresh", "answered", "awaited" or "unanswered".
 func (e *Engine[T]) AskVerifierAbout(ctx context.Context, by By, applicant uuid.UUID, c *Caller) (string, error) {
 	cmd := command{by, "ask-one", []any{applicant, c.terms.Source}}
-	if done, err := e.answered(ctx, cmd); err != nil || done {
-		return "answered", err
+	var first string
+	if done, err := e.firstAnswer(ctx, cmd, &first); err != nil || done {
+		return first, err
 	}
 	people, err := e.people(ctx, []uuid.UUID{applicant})
 	if err != nil {
@@ -104,17 +106,22 @@ func (e *Engine[T]) AskVerifierAbout(ctx context.Context, by By, applicant uuid.
 	if _, err := e.askPage(ctx, By{Actor: by.Actor, OnBehalf: by.OnBehalf}, c, []uuid.UUID{applicant}, people, &out); err != nil {
 		return "", err
 	}
-	if len(out.rows) > 0 {
-		if _, err := e.carryOut(ctx, cmd, Change{Home: applicant, Rows: out.rows}, "observed", out.data); err != nil {
-			return "", err
+	said := ""
+	for _, s := range []string{"fresh", "answered", "awaited", "unanswered"} {
+		if out.counts[s] > 0 {
+			said = s
+			break
 		}
 	}
-	for _, said := range []string{"fresh", "answered", "awaited", "unanswered"} {
-		if out.counts[said] > 0 {
-			return said, nil
-		}
+	if len(out.rows) == 0 {
+		return said, nil
 	}
-	return "", nil
+	answer, err := json.Marshal(said)
+	if err != nil {
+		return "", err
+	}
+	_, err = e.carryOut(ctx, cmd, Change{Home: applicant, Rows: out.rows, Answer: answer}, "observed", out.data)
+	return said, err
 }
 
 // askPage asks about a page of applicants and gathers what is written. Those up to done

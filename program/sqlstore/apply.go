@@ -190,6 +190,7 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 		}
 		for _, row := range rows[from:to] {
 			if row.Gone {
+				tx.forgets = tx.forgets || t.spec.ID == program.TablePersonKeys
 				if len(row.Values) < t.spec.Key || row.Version == 0 {
 					return fmt.Errorf("sqlstore: a row of %s that goes has a key and a version", t.spec.Name)
 				}

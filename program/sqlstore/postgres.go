@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,7 +37,11 @@ func (postgres) oneWriter() bool       { return false }
 func (postgres) writerSetup() []string { return nil }
 func (postgres) begin() string         { return "BEGIN ISOLATION LEVEL READ COMMITTED" }
 func (postgres) beginRead() string     { return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" }
-func (postgres) lockSchema() string    { return "SELECT pg_advisory_xact_lock(5108712302837)" }
+
+// forget has nothing to do: what its log keeps, and how long, is the server's to say.
+func (postgres) forget(context.Context, *sql.Conn) error { return nil }
+
+func (postgres) lockSchema() string { return "SELECT pg_advisory_xact_lock(5108712302837)" }
 
 func (postgres) clock() string {
 	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"

@@ -1,6 +1,9 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +26,7 @@ func (sqlite) oneWriter() bool { return true }
 
 func (sqlite) writerSetup() []string {
 	return []string{
-		"PRAGMA busy_timeout = 10000",
+		busyTimeout,
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		"PRAGMA foreign_keys = ON",
@@ -83,6 +86,22 @@ func (sqlite) remove(tx *transaction, t *table, rows []program.Row) (int, error)
 	}
 	return -1, nil
 }
+
+// forget waits for nobody: a reader may take long.
+func (sqlite) forget(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	var busy, frames, written int
+	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &written)
+	_, back := conn.ExecContext(ctx, busyTimeout)
+	if busy != 0 && err == nil {
+		err = errors.New("sqlstore: somebody reads an older snapshot")
+	}
+	return errors.Join(err, back)
+}
+
+const busyTimeout = "PRAGMA busy_timeout = 10000"
 
 // atOnce is how many rows one statement of SQLite inserts.
 const atOnce = 16

@@ -34,6 +34,7 @@ type Store struct {
 	writing sync.Mutex // SQLite has one writer; waiting here is cheaper than there
 	writer  *sql.Conn  // SQLite only: kept, with its statements
 	ready   map[string]*sql.Stmt
+	owed    bool // keys of people that were deleted may still be in SQLite's log
 
 	reading chan *readConn // a place for each reader; nil where no connection is open
 }
@@ -52,6 +53,13 @@ type Options struct {
 //
 // On SQLite the store switches the file to write-ahead logging and writes with
 // synchronous=FULL, so that an acknowledged change survives a power cut.
+//
+// What is deleted is overwritten on SQLite (secure_delete). The write-ahead log still has
+// the pages of before, so after a commit that deletes keys of people the store writes the
+// log back and cuts it to nothing. While somebody reads an older snapshot, in this process
+// or another, that is not possible, and nobody is made to wait: the next such commit does
+// it, or Close. On PostgreSQL what was deleted goes with VACUUM, and from its log and copies
+// with these.
 //
 // The store keeps up to five connections: one that writes, on SQLite, and four
 // that read. It refuses a db that allows fewer.
@@ -87,14 +95,31 @@ func Open(ctx context.Context, db *sql.DB, database Database, options *Options) 
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	all := s.dropWriter()
+	var all error
 	for range readers {
 		if c := <-s.reading; c != nil {
 			all = errors.Join(all, c.close())
 		}
 		s.reading <- nil
 	}
-	return all
+	if s.owed {
+		s.forget(context.Background())
+	}
+	return errors.Join(all, s.dropWriter())
+}
+
+// forget cuts the write-ahead log to nothing, if nobody reads what is in it.
+func (s *Store) forget(ctx context.Context) {
+	conn := s.writer
+	if conn == nil {
+		own, err := s.db.Conn(ctx)
+		if err != nil {
+			return
+		}
+		defer own.Close()
+		conn = own
+	}
+	s.owed = s.dialect.forget(ctx, conn) != nil
 }
 
 func (s *Store) dropWriter() error {
@@ -175,8 +200,15 @@ func (s *Store) singleWriter(ctx context.Context, work func(*transaction) error)
 			}
 		}
 	}
-	clean, err := inTransaction(ctx, &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}, work)
+	tx := &transaction{store: s, ctx: ctx, conn: s.writer, prepare: true}
+	clean, err := inTransaction(ctx, tx, work)
+	if tx.forgets { // kept or not: a log that is cut once too often is no harm
+		s.owed = true
+	}
 	if clean {
+		if tx.forgets && err == nil {
+			s.forget(ctx)
+		}
 		return err
 	}
 	return errors.Join(err, s.dropWriter())
@@ -240,6 +272,7 @@ type transaction struct {
 	ctx     context.Context
 	conn    *sql.Conn
 	prepare bool
+	forgets bool // it deletes keys of people
 }
 
 // exec runs a statement and returns the number of rows it touched.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ type dialect interface {
 	oneWriter() bool
 	writerSetup() []string
 	begin() string
+	// forget takes out of the database's log what was deleted, if it can.
+	forget(ctx context.Context, conn *sql.Conn) error
 	// beginRead begins a transaction that reads one snapshot.
 	beginRead() string
 	// keep ends a SELECT whose rows nobody may change until the commit.

@@ -36,8 +36,8 @@ func TestAYearAgainChangesNothing(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// A command that is repeated under its key has its first answer, whatever happened since:
-// the person was erased, or has filed another appeal.
+// A command that is repeated under its key has its first answer, whatever happened since;
+// where that would need the key of somebody who was erased it says so, with the applicant.
 func TestTheFirstAnswerStays(t *testing.T) {
 	y, ctx := yearInMemory(t), t.Context()
 	e, err := y.engine()
@@ -67,7 +67,12 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	again()
 	y.clock.set(yearDay(800))
 	require.NoError(t, e.Erase(ctx, by("officer", ""), id))
-	again()
+	var gone *program.ErasedError
+	_, err = e.FileAppeal(ctx, by("desk", "appeal"), 1, id, "not so")
+	require.ErrorAs(t, err, &gone, "nobody can tell any more what was said")
+	_, err = e.Register(ctx, by("desk", "register"), yearPerson(4))
+	require.ErrorAs(t, err, &gone)
+	require.Equal(t, id, gone.Applicant)
 	other, err := e.Register(ctx, by("desk", "another"), yearPerson(4))
 	require.NoError(t, err)
 	require.NotEqual(t, id, other)

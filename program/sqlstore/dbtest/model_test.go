@@ -136,6 +136,18 @@ func (m *model) given(key program.By, again func(*rapid.T)) {
 	}
 }
 
+func (m *model) state(id uuid.UUID) program.ApplicantState {
+	i := slices.IndexFunc(m.people, func(p *modelPerson) bool { return p.id == id })
+	return m.people[i].state
+}
+
+// gone says that a command cannot be compared any more: its person was erased.
+func (m *model) gone(t *rapid.T, err error, id uuid.UUID) {
+	var gone *program.ErasedError
+	require.ErrorAs(t, err, &gone)
+	require.Equal(t, id, gone.Applicant)
+}
+
 func (m *model) person(t *rapid.T) *modelPerson {
 	if len(m.people) == 0 {
 		t.Skip("nobody yet")
@@ -195,6 +207,10 @@ func (m *model) register(t *rapid.T) {
 	m.people = append(m.people, &modelPerson{n: n, id: id, state: program.Registered, evidence: r.Evidence != nil, official: n%7 == 6, household: n / 3, pool: r.Details.Pool})
 	m.given(key, func(t *rapid.T) {
 		again, err := m.e.Register(m.ctx, key, yearPerson(n))
+		if m.state(id) == program.Erased {
+			m.gone(t, err, id)
+			return
+		}
 		require.NoError(t, err)
 		require.Equal(t, id, again)
 		_, err = m.e.Register(m.ctx, key, yearPerson(n+1))
@@ -309,14 +325,25 @@ func (m *model) check(t *rapid.T) {
 }
 
 func (m *model) observe(t *rapid.T) {
-	p, official := m.person(t), rapid.Bool().Draw(t, "official")
-	err := m.e.Observe(m.ctx, m.key(t), p.id, map[string]program.Evidence{"official": {Source: "bkn", Seen: m.clock.now(), Value: official}})
+	p, official, key := m.person(t), rapid.Bool().Draw(t, "official"), m.key(t)
+	seen := map[string]program.Evidence{"official": {Source: "bkn", Seen: m.clock.now(), Value: official}}
+	err := m.e.Observe(m.ctx, key, p.id, seen)
 	if p.state == program.Erased {
 		require.Error(t, err)
 		return
 	}
 	require.NoError(t, err)
 	p.evidence, p.official = true, official
+	m.given(key, func(t *rapid.T) {
+		err := m.e.Observe(m.ctx, key, p.id, seen)
+		if p.state == program.Erased {
+			m.gone(t, err, p.id)
+			return
+		}
+		require.NoError(t, err)
+		var conflict *program.KeyConflictError
+		require.ErrorAs(t, m.e.Observe(m.ctx, key, p.id, map[string]program.Evidence{}), &conflict)
+	})
 }
 
 func (m *model) fire(t *rapid.T) {
@@ -418,6 +445,10 @@ func (m *model) appeal(t *rapid.T) {
 	m.set(p, "objecting")
 	m.given(key, func(t *rapid.T) {
 		again, err := m.e.FileAppeal(m.ctx, key, modelWave, p.id, "not so")
+		if p.state == program.Erased {
+			m.gone(t, err, p.id)
+			return
+		}
 		require.NoError(t, err)
 		require.Equal(t, n, again)
 	})
@@ -474,7 +505,8 @@ func (m *model) promote(t *rapid.T) {
 func (m *model) amend(t *rapid.T) {
 	p, key := m.person(t), m.key(t)
 	name := fmt.Sprint("Orang Baru ", p.n, p.renamed)
-	err := m.e.Amend(m.ctx, key, p.id, program.Correction[details]{Reason: "as on the card", Correct: func(x *program.Person, _ *details) { x.Name = identity.NewName(name) }})
+	correction := program.Correction[details]{Reason: "as on the card", Correct: func(x *program.Person, _ *details) { x.Name = identity.NewName(name) }}
+	err := m.e.Amend(m.ctx, key, p.id, correction)
 	if p.state == program.Erased {
 		require.Error(t, err)
 		return
@@ -484,6 +516,8 @@ func (m *model) amend(t *rapid.T) {
 	a, err := m.e.Applicant(m.ctx, p.id)
 	require.NoError(t, err)
 	require.Equal(t, name, a.Person.Name.Reveal())
+	// Whatever was corrected since, and whether or not the person is still known.
+	m.given(key, func(t *rapid.T) { require.NoError(t, m.e.Amend(m.ctx, key, p.id, correction)) })
 }
 
 func (m *model) withdraw(t *rapid.T) {

@@ -208,7 +208,16 @@ func (y *year) run(ctx context.Context) error {
 func (y *year) steps(ctx context.Context, e *program.Engine[details]) ([]yearStep, error) {
 	job := func(_ program.Counts, err error) error { return err }
 	var steps []yearStep
-	add := func(day int, name string, do func() error) { steps = append(steps, yearStep{name, day, do}) }
+	// A year that begins again meets people whom it has erased: what was done for them is done.
+	add := func(day int, name string, do func() error) {
+		steps = append(steps, yearStep{name, day, func() error {
+			err := do()
+			if gone := new(program.ErasedError); errors.As(err, &gone) {
+				return nil
+			}
+			return err
+		}})
+	}
 	add(1, "plan", func() error {
 		return e.PlanWave(ctx, by("planner", "plan"), program.WaveOrder{Number: 1, Opens: yearDay(2), Closes: yearDay(5), Plan: yearPlan(), AppealSeats: 2})
 	})
@@ -222,6 +231,9 @@ func (y *year) steps(ctx context.Context, e *program.Engine[details]) ([]yearSte
 	for i := range alone {
 		add(2, fmt.Sprint("register ", i), func() (err error) {
 			ids[i], err = e.Register(ctx, by("desk", fmt.Sprint("register ", i)), yearPerson(y.people+i))
+			if gone := new(program.ErasedError); errors.As(err, &gone) {
+				ids[i] = gone.Applicant
+			}
 			return err
 		})
 	}
