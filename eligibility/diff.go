@@ -56,8 +56,15 @@ func Diff[E any](old, new *Plan[E], people []*Block[E], each func(Change)) (Diff
 		}
 		first += b.n
 	}
+	m := &d.sum.Moved
+	d.sum.Old = Tally{Pending: sum(m[Pending]), Eligible: sum(m[Eligible]), Ineligible: sum(m[Ineligible])}
+	for _, to := range m {
+		d.sum.New.add(Tally{Pending: to[Pending], Eligible: to[Eligible], Ineligible: to[Ineligible]})
+	}
 	return d.sum, nil
 }
+
+func sum(of [3]int) int { return of[0] + of[1] + of[2] }
 
 type differ struct {
 	nodes    *sheet
@@ -68,6 +75,7 @@ type differ struct {
 	changed  [blockWords]uint64
 	differs  [][blockWords]uint64 // by rule
 	codes    []string             // of one Change
+	named    [][]string           // the codes of every set of few varying rules
 }
 
 func newDiffer(old, new *plan) *differ {
@@ -87,6 +95,16 @@ func newDiffer(old, new *plan) *differ {
 	}
 	d.differs = make([][blockWords]uint64, len(d.pairs))
 	d.codes = make([]string, 0, len(d.varying))
+	if len(d.varying) <= 6 {
+		d.named = make([][]string, 1<<len(d.varying))
+		for set := range d.named {
+			for k, i := range d.varying {
+				if set>>k&1 == 1 {
+					d.named[set] = append(d.named[set], d.sum.Rules[i].Rule)
+				}
+			}
+		}
+	}
 	return d
 }
 
@@ -110,8 +128,6 @@ func (d *differ) add(code string, pair [2]int32) {
 
 // count adds the block that both have decided.
 func (d *differ) count() {
-	d.sum.Old.add(d.old.Tally())
-	d.sum.New.add(d.new.Tally())
 	words := d.nodes.words()
 	any := uint64(0)
 	for w := range words {
@@ -173,20 +189,32 @@ func (d *differ) countAlone(words int) {
 }
 
 func (d *differ) tell(first int, each func(Change)) {
-	codes := d.codes
 	for w, word := range d.changed[:d.nodes.words()] {
 		for ; word != 0; word &= word - 1 {
 			bit := bits.TrailingZeros64(word) & 63
-			codes = codes[:0]
-			for _, i := range d.varying {
-				if d.differs[i][w]>>bit&1 == 1 {
-					codes = append(codes, d.sum.Rules[i].Rule)
-				}
-			}
 			row := 64*w + bit
-			each(Change{first + row, d.old.Verdict(row), d.new.Verdict(row), codes})
+			each(Change{first + row, d.old.Verdict(row), d.new.Verdict(row), d.differing(w, bit)})
 		}
 	}
+}
+
+// differing returns the codes of the rules that differ in a row, which the next row
+// may overwrite.
+func (d *differ) differing(w, bit int) []string {
+	if d.named != nil {
+		set := uint64(0)
+		for k, i := range d.varying {
+			set |= d.differs[i][w] >> bit & 1 << k
+		}
+		return d.named[set]
+	}
+	codes := d.codes[:0]
+	for _, i := range d.varying {
+		if d.differs[i][w]>>bit&1 == 1 {
+			codes = append(codes, d.sum.Rules[i].Rule)
+		}
+	}
+	return codes
 }
 
 // RuleCoverage says how often a rule came out in each way on a population.

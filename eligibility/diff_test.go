@@ -58,6 +58,39 @@ func TestDiffAgreesWithRows(t *testing.T) {
 	require.ErrorIs(t, err, eligibility.ErrSchema)
 }
 
+// A change names every rule whose outcome differs, whether few or many rules vary.
+func TestAChangeNamesItsRules(t *testing.T) {
+	people := population(3000)
+	for _, varying := range []int{2, 6, 7, 10} {
+		f := newFacts()
+		old, next := f.policy(), f.policy()
+		for i := range next.Rules[:varying] {
+			next.Rules[i].Require = eligibility.Not(next.Rules[i].Require)
+		}
+		a, err := eligibility.Compile(f.schema, old, nil)
+		require.NoError(t, err)
+		b, err := eligibility.Compile(f.schema, next, nil)
+		require.NoError(t, err)
+		from, to := a.Plan("join", asOf), b.Plan("join", asOf)
+		var x, y eligibility.Decision
+		changes := 0
+		_, err = eligibility.Diff(from, to, eligibility.Population(f.schema, people), func(c eligibility.Change) {
+			from.Decide(&people[c.Row], &x)
+			to.Decide(&people[c.Row], &y)
+			var want []string
+			for i, r := range old.Rules {
+				if x.Outcome(i) != y.Outcome(i) {
+					want = append(want, r.Code)
+				}
+			}
+			require.Equal(t, want, c.Rules)
+			changes++
+		})
+		require.NoError(t, err)
+		require.Positive(t, changes)
+	}
+}
+
 // Coverage shows the rules that never fire.
 func TestCoverage(t *testing.T) {
 	f := newFacts()

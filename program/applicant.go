@@ -115,10 +115,11 @@ func (a *Applicant[T]) encode() ([]byte, error) {
 	b[0] = sealedVersion
 	for _, s := range []string{
 		p.Name.Reveal(), p.National.Reveal(), p.Family.Reveal(), p.Birth.String(), p.Phone.Reveal(), p.Device.Reveal(),
-		p.Payout.Provider, p.Payout.Account.Reveal(), p.Payout.Holder.Reveal(), string(details),
+		p.Payout.Provider, p.Payout.Account.Reveal(), p.Payout.Holder.Reveal(),
 	} {
 		b = appendText(b, s)
 	}
+	b = append(binary.AppendUvarint(b, uint64(len(details))), details...)
 	b = a.Account.append(b)
 	b = binary.AppendUvarint(b, uint64(len(a.Evidence)))
 	for _, fact := range sortedKeys(a.Evidence) {

@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 )
 
@@ -72,6 +73,15 @@ func (g *grouped) apply(ctx context.Context, change Change) (Outcome, error) {
 		g.mu.Lock()
 	}
 	g.busy = true
+	// Those whom the last turn has answered may be about to ask again. Without this
+	// whoever is the first of them would go alone, and every second transaction have
+	// one change.
+	for before := -1; before < len(g.waiting) && len(g.waiting) < mostTogether; {
+		before = len(g.waiting)
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
 	some := append([]*waiter{w}, g.take(mostTogether-1)...)
 	g.mu.Unlock()
 	// The others did not ask to be cancelled with this caller.

@@ -82,8 +82,11 @@ func TestCallersShareATransaction(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range callers {
 			wg.Go(func() { call(i) })
+			if i == 0 {
+				synctest.Wait() // it is at the gate
+			}
 		}
-		synctest.Wait() // one is at the gate, and all others wait for their turn
+		synctest.Wait() // and all others wait for their turn
 		close(slow.gate)
 		wg.Wait()
 		taken := 0

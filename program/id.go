@@ -49,4 +49,9 @@ func (m *idMaker) next(now time.Time) (uuid.UUID, error) {
 // and for the journal.
 func shortID(id uuid.UUID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}

@@ -175,19 +175,27 @@ func ownMark(key []byte, kind, value string) ([32]byte, error) {
 // out once and used again.
 type digester struct{ ready sync.Pool }
 
-func newDigester(key []byte) *digester {
-	return &digester{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+// digestRoom is what one digest needs, so that it allocates nothing.
+type digestRoom struct {
+	mac  hash.Hash
+	text []byte
+	sum  [32]byte
 }
 
-func (d *digester) digest(kind, value string) (sum [32]byte) {
-	mac := d.ready.Get().(hash.Hash)
-	defer d.ready.Put(mac)
-	mac.Reset()
-	var room [128]byte
-	b := append(strconv.AppendInt(room[:0], int64(len(kind)), 10), ':')
-	mac.Write(append(append(b, kind...), value...))
-	mac.Sum(sum[:0])
-	return sum
+func newDigester(key []byte) *digester {
+	return &digester{sync.Pool{New: func() any { return &digestRoom{mac: hmac.New(sha256.New, key)} }}}
+}
+
+func (d *digester) digest(kind, value string) [32]byte {
+	r := d.ready.Get().(*digestRoom)
+	defer d.ready.Put(r)
+	r.mac.Reset()
+	r.text = append(strconv.AppendInt(r.text[:0], int64(len(kind)), 10), ':')
+	r.text = append(append(r.text, kind...), value...)
+	r.mac.Write(r.text)
+	clear(r.text) // nothing personal stays behind
+	r.mac.Sum(r.sum[:0])
+	return r.sum
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {

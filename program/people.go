@@ -103,7 +103,9 @@ func (e *Engine[T]) open(a *Applicant[T], wrapped []byte) error {
 }
 
 // boundTo is what sealed data is bound to: the person and the column.
-func boundTo(id uuid.UUID, column string) []byte { return append(id[:], column...) }
+func boundTo(id uuid.UUID, column string) []byte {
+	return append(append(make([]byte, 0, len(id)+len(column)), id[:]...), column...)
+}
 
 // applicantRow seals the applicant anew.
 func (e *Engine[T]) applicantRow(a *Applicant[T]) (Row, error) {

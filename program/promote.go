@@ -61,7 +61,7 @@ func (e *Engine[T]) Promote(ctx context.Context, by By, wave int64, order Promot
 	if err != nil {
 		return nil, err
 	}
-	waiting, err := e.whoWaits(ctx, &w, d)
+	waiting, unseated, err := e.whoWaits(ctx, &w, d)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +70,7 @@ func (e *Engine[T]) Promote(ctx context.Context, by By, wave int64, order Promot
 	today := quota.Holders{
 		Household: func(uint32) int { return 0 }, // fits looks at what it holds today
 		Gone:      func(at int) bool { return waiting[at] == nil },
+		Unseated:  unseated,
 	}
 	for len(promoted) < order.Seats {
 		place, ok := d.result.Promote(vacancy, today)
@@ -122,8 +123,10 @@ func (o *PromoteOrder) vacancy(w *Wave) (quota.Vacancy, quota.Place, error) {
 	return v, quota.Place{Wave: w.name(), Pool: o.Pool, Kind: kind}, nil
 }
 
-// whoWaits reads the cases that could be promoted, by their place in the roll.
-func (e *Engine[T]) whoWaits(ctx context.Context, w *Wave, d *drawn) (map[int]*Case[T], error) {
+// whoWaits reads the cases that could be promoted, by their place in the roll, and of
+// these the places whom the draw gave a seat: their household was full when it was
+// announced, by an appeal since the roll was frozen.
+func (e *Engine[T]) whoWaits(ctx context.Context, w *Wave, d *drawn) (waiting map[int]*Case[T], unseated []int, err error) {
 	var states []State
 	for _, state := range e.program.Lifecycle.States {
 		for row := range e.machine.Rows(state.State) {
@@ -133,27 +136,29 @@ func (e *Engine[T]) whoWaits(ctx context.Context, w *Wave, d *drawn) (map[int]*C
 		}
 	}
 	if len(states) == 0 {
-		return nil, &FieldError{"Lifecycle", "has no move for " + string(Promoted)}
+		return nil, nil, &FieldError{"Lifecycle", "has no move for " + string(Promoted)}
 	}
-	waiting := map[int]*Case[T]{}
+	waiting = map[int]*Case[T]{}
 	a := ask{limit: e.chunk}
 	for {
 		p, err := e.scanCases(ctx, *w, states, a)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, c := range p.cases {
 			at, found := d.find(c.Application.Receipt)
 			if !found || c.Application.SeatState != "" {
 				continue
 			}
-			switch d.result.Outcome(at).Reason {
-			case quota.Waiting, quota.WaitingReserve, quota.HouseholdFull:
+			switch o := d.result.Outcome(at); {
+			case o.Accepted():
+				waiting[at], unseated = c, append(unseated, at)
+			case o.Reason == quota.Waiting, o.Reason == quota.WaitingReserve, o.Reason == quota.HouseholdFull:
 				waiting[at] = c
 			}
 		}
 		if p.next == nil {
-			return waiting, nil
+			return waiting, unseated, nil
 		}
 		a.after = p.next
 	}

@@ -1,10 +1,5 @@
 package quota
 
-import (
-	"cmp"
-	"slices"
-)
-
 // Outcome is what a draw decided for one candidate.
 type Outcome struct {
 	// Position is the place on the waiting list, from 1: on that of the home pool,
@@ -96,7 +91,7 @@ func (r *Result) Outcome(at int) Outcome {
 		return Outcome{}
 	}
 	s := r.draw
-	i, found := slices.BinarySearchFunc(s.kept, uint32(at), func(e entry, at uint32) int { return cmp.Compare(e.at, at) })
+	i, found := s.find(at)
 	if !found {
 		return s.left(&r.roll.candidates[at])
 	}

@@ -1,5 +1,10 @@
 package quota
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Vacancy is a seat that came back.
 type Vacancy struct {
 	// Pool is where the seat is, as a position in Plan.Pools. Candidates whose
@@ -22,11 +27,15 @@ type Holders struct {
 	// Gone says that the candidate at a place of the roll has a seat by now, or
 	// may have none any more. nil is nobody.
 	Gone func(at int) bool
+	// Unseated are the places in the roll of those whom the draw gave a seat that
+	// they did not get, as when their household became full before the draw was
+	// announced. They come before all others, in the order of rank.
+	Unseated []int
 }
 
 // Promote returns the place in the roll of whoever gets a seat that came back:
-// the first in rank, of those who wait or were passed over because their
-// household was full, who fits given today's holders. It changes nothing, so
+// of today's Unseated, and then of those who wait or were passed over because their
+// household was full, the first in rank who fits given today's holders. It changes nothing, so
 // it displaces nobody. It returns false where nobody fits, and for a result of
 // DrawStream.
 func (r *Result) Promote(v Vacancy, today Holders) (at int, ok bool) {
@@ -45,15 +54,41 @@ func (r *Result) Promote(v Vacancy, today Holders) (at int, ok bool) {
 	if v.Group >= 0 {
 		queue = s.reserved
 	}
-	for _, i := range queue {
-		e := &s.kept[i]
-		full := s.plan.HouseholdCap > 0 && e.household != 0 && held(e) >= s.plan.HouseholdCap
-		member := v.Group < 0 || e.groups>>v.Group&1 == 1
-		if !full && member && s.below(e.pool, v.Pool) && !today.Gone(int(e.at)) {
-			return int(e.at), true
+	for _, list := range [][]uint32{s.inRank(today.Unseated), queue} {
+		for _, i := range list {
+			e := &s.kept[i]
+			full := s.plan.HouseholdCap > 0 && e.household != 0 && held(e) >= s.plan.HouseholdCap
+			member := v.Group < 0 || e.groups>>v.Group&1 == 1
+			if !full && member && s.below(e.pool, v.Pool) && !today.Gone(int(e.at)) {
+				return int(e.at), true
+			}
 		}
 	}
 	return 0, false
+}
+
+// inRank orders places of the roll by rank, as positions in kept. It leaves out whom
+// the draw did not accept.
+func (s *selection) inRank(places []int) []uint32 {
+	if len(places) == 0 {
+		return nil
+	}
+	var some []entry
+	var of []uint32
+	for _, at := range places {
+		if i, found := s.find(at); found && s.kept[i].outcome().Accepted() {
+			some, of = append(some, s.kept[i]), append(of, uint32(i))
+		}
+	}
+	order := s.order.sort(some, func(i uint32) Label { return s.order.roll[some[i].at].Label })
+	for k, i := range order {
+		order[k] = of[i]
+	}
+	return order
+}
+
+func (s *selection) find(at int) (int, bool) {
+	return slices.BinarySearchFunc(s.kept, at, func(e entry, at int) int { return cmp.Compare(int(e.at), at) })
 }
 
 // below says whether a pool is another or below it.

@@ -33,7 +33,7 @@ func TestPromotionNeverDisplaces(t *testing.T) {
 				gone[i], homes[i] = true, o
 			}
 		}
-		today := Holders{func(h uint32) int { return seats[h] }, func(at int) bool { return gone[at] }}
+		today := Holders{Household: func(h uint32) int { return seats[h] }, Gone: func(at int) bool { return gone[at] }}
 		for range 10 {
 			// Somebody gives a seat back, for good.
 			var holders []int
@@ -115,6 +115,41 @@ func TestAReservedSeatFindsItsGroup(t *testing.T) {
 	gone[1], gone[2] = true, true
 	_, ok = result.Promote(Vacancy{1, -1}, today)
 	require.False(t, ok)
+}
+
+// Whoever was drawn and could not be seated comes before those who wait, in the order of
+// rank, whatever the order in which they are named. Nobody else comes by that way.
+func TestWhoWasDrawnAndNotSeatedComesFirst(t *testing.T) {
+	p := &Plan{Name: "p", Ticket: PerPerson, Tiers: 1, Order: OpenFirst, Key: Arrival, HouseholdCap: 1, Waiting: 9, Groups: []Group{{Code: "g", Meaning: ForAuditors}},
+		Pools: []Pool{{ID: "n", Seats: 2, Reserves: []Reserve{{"g", 1, SetAside, Keep}}}, {ID: "m", Seats: 1}}}
+	var cs []Candidate
+	for i := range 6 {
+		cs = append(cs, Candidate{Label: Label{byte(9 - i)}, Number: uint32(i), Household: uint32(i + 1), Groups: uint32(i) & 1})
+	}
+	cs = append(cs, Candidate{Label: Label{1}, Pool: 1, Number: 9, Household: 99})
+	roll, err := NewRoll(p, cs)
+	require.NoError(t, err)
+	result := Select(p, roll, NewKeys(nil, nil))
+	place := func(number uint32) int {
+		return slices.IndexFunc(roll.candidates, func(c Candidate) bool { return c.Number == number })
+	}
+	for number, reason := range []Reason{DrawnOpen, DrawnSetAside, Waiting, Waiting} {
+		require.Equal(t, reason, result.Outcome(place(uint32(number))).Reason, number)
+	}
+	seated := map[int]bool{}
+	today := Holders{Household: func(uint32) int { return 0 }, Gone: func(at int) bool { return seated[at] },
+		Unseated: []int{place(9), place(1), place(3), -1, 100, place(0)}}
+	var got []uint32
+	for range 4 {
+		at, ok := result.Promote(Vacancy{0, -1}, today)
+		require.True(t, ok)
+		got, seated[at] = append(got, roll.candidates[at].Number), true
+	}
+	require.Equal(t, []uint32{0, 1, 2, 3}, got, "3 only waits, and 9 is of another pool")
+	clear(seated)
+	at, ok := result.Promote(Vacancy{0, 0}, today)
+	require.True(t, ok)
+	require.EqualValues(t, 1, roll.candidates[at].Number, "a reserved seat is for its group")
 }
 
 // Without Holders.Household, a household holds what it held before and what the draw

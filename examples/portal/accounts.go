@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS portal_accounts (
   roles TEXT NOT NULL, hash TEXT NOT NULL, applicant TEXT UNIQUE, fails BIGINT NOT NULL, locked BIGINT NOT NULL, created BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS portal_sessions (
   token TEXT PRIMARY KEY, account TEXT NOT NULL, created BIGINT NOT NULL, seen BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS portal_recoveries (
+  account TEXT PRIMARY KEY, code TEXT NOT NULL, fails BIGINT NOT NULL, locked BIGINT NOT NULL, created BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS portal_sessions_account ON portal_sessions (account);
 CREATE TABLE IF NOT EXISTS portal_tries (
   account TEXT NOT NULL, day TEXT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (account, day));

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
@@ -339,10 +340,12 @@ func (p *portal) claimAnswer(ctx context.Context, id, print string) (status int,
 	}
 	var have string
 	var created int64
-	if err := p.accounts.row(ctx, `SELECT print, status, kind, body, created FROM portal_answers WHERE id = ?`, id).Scan(&have, &status, &kind, &text, &created); err != nil {
-		return 0, "", "", err
-	}
+	err = p.accounts.row(ctx, `SELECT print, status, kind, body, created FROM portal_answers WHERE id = ?`, id).Scan(&have, &status, &kind, &text, &created)
 	switch {
+	case errors.Is(err, sql.ErrNoRows): // given back between the two statements
+		return 0, "", "", &fault{http.StatusConflict, "fault.in-progress"}
+	case err != nil:
+		return 0, "", "", err
 	case have != print:
 		return 0, "", "", &fault{http.StatusUnprocessableEntity, "fault.key-reused"}
 	case status == 0 && now-created < 60:

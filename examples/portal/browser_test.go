@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gelombang/gelombang/program"
 )
 
 // These tests drive a real browser. They skip where there is none; continuous integration installs one, and
@@ -207,7 +209,7 @@ func TestBrowserJourney(t *testing.T) {
 			me := s.tab(ctx, c.width, c.height, c.lang)
 			me.open("/").press(text("front.signup"))
 			me.set("login", "nova@contoh.test", "password", "kopi").press(text("signup.button")).says(text("form.password.short"))
-			me.set("password", "kopi tubruk manis").press(text("signup.button")).press(text("me.identity-button"))
+			me.set("password", "kopi tubruk manis").press(text("signup.button")).says(text("code.keep")).picture(c.lang + "-code").press(text("code.next")).press(text("me.identity-button"))
 			me.set("nik", "31740112129", "kk", who.KK).press(text("identity.button")).says(text("form.nik.sixteen-digits"), text("form.name.missing")).picture(c.lang + "-identity-faults")
 			me.set("nik", who.NIK, "kk", who.KK, "name", who.Name, "birth", who.Birth.String(), "province", who.Province, "category", who.Category)
 			me.run(chromedp.Click("#truth", chromedp.ByQuery))
@@ -308,12 +310,13 @@ func TestBrowserPages(t *testing.T) {
 	me, err := s.p.accounts.byID(t.Context(), "c-agus")
 	require.NoError(t, err)
 	appeal := "/petugas/keberatan/1/" + me.Applicant.String() + "/1"
+	referral := "/petugas/rujukan/" + s.with(program.AlikeName).ID
 	visits := map[string][]string{
-		"":                  {"/", "/gelombang/1", "/gelombang/2", "/gelombang/1/statistik", "/undian/1", "/undian/2", "/jurnal", "/demonstrasi", "/daftar", "/masuk", "/petugas/masuk", "/nope"},
-		"siti@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/surat", "/saya/gelombang/1/kursus", "/saya/gelombang/1/rekening", "/saya/pembayaran", "/saya/data"},
+		"":                  {"/", "/gelombang/1", "/gelombang/2", "/gelombang/1/statistik", "/undian/1", "/undian/2", "/jurnal", "/demonstrasi", "/daftar", "/masuk", "/masuk/pulihkan", "/petugas/masuk", "/nope"},
+		"siti@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/surat", "/saya/gelombang/1/kursus", "/saya/gelombang/1/rekening", "/saya/pembayaran", "/saya/data", "/saya/kode"},
 		"agus@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/keberatan"},
 		"wati@contoh.test":  {"/saya/gelombang/1", "/saya/pembayaran"},
-		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/keberatan", appeal, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
+		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/keberatan", appeal, "/petugas/rujukan", referral, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
 		"rahma@contoh.test": {"/petugas", "/petugas/pembayaran/1"},
 	}
 	agus.get("/saya/gelombang/1/keberatan").ok()
@@ -329,7 +332,7 @@ func TestBrowserPages(t *testing.T) {
 			}
 			for _, path := range paths {
 				b.open(path).sound(axe)
-				name := strings.Trim(strings.ReplaceAll(strings.ReplaceAll(path, me.Applicant.String(), "x"), "/", "-"), "-")
+				name := strings.Trim(strings.NewReplacer(me.Applicant.String(), "x", referral, "-petugas-rujukan-x", "/", "-").Replace(path), "-")
 				b.picture(fmt.Sprintf("%d-%s-%s-%s", c.width, c.lang, strings.Split(login+"@", "@")[0], name))
 			}
 		}
@@ -415,5 +418,27 @@ func TestBrowserSpeed(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(text), &got))
 		require.Less(t, got.Ready, 1000.0, path)
 		require.Less(t, got.Bytes, 100_000.0, path)
+	}
+}
+
+// A forgotten password, in a browser: each page of the way is sound, in both languages, on a telephone and on a desk.
+func TestBrowserRecovery(t *testing.T) {
+	ctx, axe := chromium(t), axeCore(t)
+	s := newSite(t)
+	for _, c := range []struct {
+		lang  string
+		width int64
+	}{{"id", 320}, {"en", 1280}} {
+		text := func(key string) string { return s.p.words(c.lang, key) }
+		login := "nova-" + c.lang + "@contoh.test"
+		var code string
+		b := s.tab(ctx, c.width, 900, c.lang).open("/daftar").set("login", login, "password", oldWords).press(text("signup.button")).says(text("code.keep")).sound(axe)
+		b.run(chromedp.Text("#code", &code, chromedp.ByQuery))
+		b.press(text("code.next")).says(text("me.identity")).sound(axe)
+		lost := s.tab(ctx, c.width, 900, c.lang).open("/masuk").press(text("recover.title")).sound(axe)
+		lost.set("login", login, "code", "WRONG", "password", newWords).press(text("recover.button")).says(text("form.code.wrong")).sound(axe).picture(c.lang + "-recover-fault")
+		lost.set("login", login, "code", code, "password", newWords).press(text("recover.button")).says(text("code.lead.recovered")).sound(axe).picture(c.lang + "-recovered")
+		lost.press(text("code.next")).set("login", login, "password", newWords).press(text("signin.button")).says(text("me.identity"))
+		b.open("/saya").says(text("signin.title"))
 	}
 }

@@ -26,7 +26,7 @@ import (
 
 const shortestPassword, longestPassword = 10, 128
 
-// signUp makes an account. A login that is taken is refused by the same page as one that
+// signUp makes an account, and shows its recovery code. A login that is taken is refused by the same page as one that
 // is not a login: the page says nothing that signing in would not.
 func (p *portal) signUp(c *call) error {
 	if c.r.Method == http.MethodGet {
@@ -37,13 +37,8 @@ func (p *portal) signUp(c *call) error {
 	if at := strings.LastIndex(login, "@"); at < 1 || at == len(login)-1 || len(login) > 200 || strings.ContainsAny(login, " \t<>\"") {
 		faults["login"] = "form.login.shape"
 	}
-	switch n := utf8.RuneCountInString(password); {
-	case n < shortestPassword:
-		faults["password"] = "form.password.short"
-	case n > longestPassword:
-		faults["password"] = "form.password.long"
-	case common(password) || strings.EqualFold(password, login):
-		faults["password"] = "form.password.common"
+	if key := passwordFault(login, password); key != "" {
+		faults["password"] = key
 	}
 	if len(faults) == 0 {
 		me, err := c.accounts.signUp(c.ctx(), login, password, "citizen", "")
@@ -53,7 +48,15 @@ func (p *portal) signUp(c *call) error {
 		case err != nil:
 			return err
 		default:
-			return c.enter(me, "/saya")
+			code, err := c.accounts.giveCode(c.ctx(), me.ID)
+			if err != nil {
+				return err
+			}
+			if err := c.begin(me); err != nil {
+				return err
+			}
+			c.me = me
+			return c.showCode(code, "first", "/saya")
 		}
 	}
 	return c.pageWith(http.StatusUnprocessableEntity, "signup", nil, faults)
@@ -70,8 +73,16 @@ func common(password string) bool {
 	return strings.Trim(lower, lower[:1]) == ""
 }
 
-// enter starts a session under a token that nobody had before.
+// enter starts a session, and goes on to a page.
 func (c *call) enter(me *account, to string) error {
+	if err := c.begin(me); err != nil {
+		return err
+	}
+	return c.redirect(to)
+}
+
+// begin starts a session under a token that nobody had before.
+func (c *call) begin(me *account) error {
 	if c.sess != "" {
 		if err := c.accounts.end(c.ctx(), c.sess); err != nil {
 			return err
@@ -82,7 +93,7 @@ func (c *call) enter(me *account, to string) error {
 		return err
 	}
 	c.setSession(c.w, token)
-	return c.redirect(to)
+	return nil
 }
 
 func (p *portal) signIn(c *call) error { return c.signInAs("citizen", "signin", "/saya") }

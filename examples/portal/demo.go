@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,10 +40,16 @@ var demoAccounts = []demoAccount{
 	{"rahma@contoh.test", "bendahara / officer: releases payments to the bank", "officer", "rahma", []string{roleRelease}},
 }
 
-// seedDemo makes the demonstration's data, once for each database. The clock is moved back, and
+// seedDemo makes the demonstration's data, once for each database: of several processes that start together the first
+// makes it, and the others wait. The clock is moved back, and
 // goes through the first wave to today.
-func (p *portal) seedDemo(ctx context.Context, people int) error {
+func (p *portal) seedDemo(ctx context.Context, people int) (fault error) {
 	p.tokens[tokenHash(demoToken)] = machineToken{"demo-partner", []string{scopeRead, scopeCases, scopePay}}
+	over, err := p.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { fault = errors.Join(fault, over()) }()
 	if state, err := p.accounts.setting(ctx, "seeded"); err != nil || state == "yes" {
 		return err
 	}
@@ -94,9 +102,26 @@ type madeSource struct {
 func (m madeSource) Next(ctx context.Context, done int64, limit int) ([]program.Registration[Jobseeker], error) {
 	var some []program.Registration[Jobseeker]
 	for i := done; i < m.n && len(some) < limit; i++ {
-		some = append(some, made(m.from+i).registration(m.at))
+		some = append(some, demoRegistration(m.from+i, m.at))
 	}
 	return some, ctx.Err()
+}
+
+// secondWave is the first made person of the second wave.
+const secondWave = 100_000
+
+// demoRegistration is that of a made person. Of the first four of the second wave two share a telephone, and
+// two may be one person under two numbers: what the list of referrals is for.
+func demoRegistration(i int64, at time.Time) program.Registration[Jobseeker] {
+	r := made(i).registration(at)
+	switch i {
+	case secondWave, secondWave + 1:
+		r.Person.Phone = identity.NewSecret("+6280000000001") // no such number
+	case secondWave + 3:
+		twin := made(secondWave + 2)
+		r.Person.Name, r.Person.Birth = identity.NewName("H. "+strings.ToUpper(twin.Name)), twin.Birth
+	}
+	return r
 }
 
 func (s *seeding) begin() error {
@@ -284,13 +309,15 @@ func (s *seeding) openSecond() error {
 	if err := e.OpenWave(s.ctx, s.by("sari", "open-2"), 2); err != nil {
 		return err
 	}
-	if _, err := e.RegisterAll(s.ctx, program.By{Actor: "demo"}, "demo register 2", madeSource{100_000, s.people / 2, now}); err != nil {
+	if _, err := e.RegisterAll(s.ctx, program.By{Actor: "demo"}, "demo register 2", madeSource{secondWave, s.people / 2, now}); err != nil {
 		return err
 	}
 	second := map[string]bool{}
 	for i := range s.people / 2 {
-		second[made(100_000+i).NIK] = true
+		second[made(secondWave+i).NIK] = true
 	}
-	_, err = e.JoinAll(s.ctx, program.By{Actor: "demo"}, "demo join 2", 2, func(a *program.Applicant[Jobseeker]) bool { return second[a.Person.National.Reveal()] })
-	return err
+	if _, err = e.JoinAll(s.ctx, program.By{Actor: "demo"}, "demo join 2", 2, func(a *program.Applicant[Jobseeker]) bool { return second[a.Person.National.Reveal()] }); err != nil {
+		return err
+	}
+	return s.p.jobs.work(s.ctx, "", jobReferAlike, program.By{Actor: "demo"}, jobArgs{})
 }

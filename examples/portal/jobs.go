@@ -12,7 +12,8 @@ import (
 )
 
 // jobs runs what takes long, in the background. What runs is written down first: a job that
-// a process did not finish goes on when the next one starts, after the last chunk.
+// a process did not finish goes on when the next one starts, after the last chunk. Processes that share a
+// database share the work of each job, and take over the part of one that died.
 type jobs struct {
 	p      *portal
 	ctx    context.Context
@@ -20,16 +21,19 @@ type jobs struct {
 	all    sync.WaitGroup
 	mu     sync.Mutex
 	done   map[string]int64
+	mine   map[string]bool // what this process works on
 }
 
 func newJobs(p *portal) *jobs {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &jobs{p: p, ctx: ctx, cancel: cancel, done: map[string]int64{}}
+	return &jobs{p: p, ctx: ctx, cancel: cancel, done: map[string]int64{}, mine: map[string]bool{}}
 }
 
 // stop ends what runs, at the next chunk.
 func (j *jobs) stop() {
-	j.cancel()
+	j.mu.Lock()
+	j.cancel() // nothing is begun after this
+	j.mu.Unlock()
 	j.all.Wait()
 }
 
@@ -63,10 +67,20 @@ func (j *jobs) start(ctx context.Context, name, kind, actor string, args jobArgs
 	return nil
 }
 
+// run works on a job, unless this process does already, or is ending.
 func (j *jobs) run(name, kind, actor string, args jobArgs) {
-	j.all.Add(1)
-	go func() {
-		defer j.all.Done()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.mine[name] || j.ctx.Err() != nil {
+		return
+	}
+	j.mine[name] = true
+	j.all.Go(func() {
+		defer func() {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			delete(j.mine, name)
+		}()
 		err := j.work(j.ctx, name, kind, program.By{Actor: actor}, args)
 		if j.ctx.Err() != nil {
 			return // the next process goes on
@@ -80,7 +94,7 @@ func (j *jobs) run(name, kind, actor string, args jobArgs) {
 		if _, err := a.exec(context.WithoutCancel(j.ctx), `UPDATE portal_jobs SET ended = ?, fault = ? WHERE name = ?`, a.clock().Unix(), fault, name); err != nil {
 			j.p.logger.Error("job", "job", name, "error", err.Error())
 		}
-	}()
+	})
 }
 
 // jobFault is the key of the text that says why a job ended.
@@ -114,13 +128,16 @@ func (j *jobs) work(ctx context.Context, name, kind string, by program.By, args 
 		_, err = e.PrepareBatch(ctx, by, *args.Order)
 	case "reconcile":
 		err = j.p.reconcile(ctx, by, name, args.File)
+	case jobReferAlike:
+		err = j.p.referAlike(ctx, by)
 	default:
 		err = fmt.Errorf("unknown job %s", kind)
 	}
 	return err
 }
 
-// resume goes on with what was not finished.
+// resume goes on with what was not finished: what was begun before this process started, and, called again
+// and again, what another process began.
 func (j *jobs) resume(ctx context.Context) error {
 	all, err := j.list(ctx, true)
 	if err != nil {

@@ -69,8 +69,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	if f.NArg() > 0 {
 		return s, fmt.Errorf("%q is not a flag; see -help", f.Arg(0))
 	}
-	if s.people < 50 || s.people > 100_000 {
-		return s, errors.New("-people is 50 to 100000")
+	if s.people < 100 || s.people > 100_000 {
+		return s, errors.New("-people is 100 to 100000")
 	}
 	host, _, err := net.SplitHostPort(s.listen)
 	if err != nil {
@@ -134,12 +134,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	go p.keepSealing(background, 20*time.Second)
+	go p.keepFollowing(background, 5*time.Second)
 	err = p.serveUntil(ctx, listener)
 	fmt.Fprintln(stdout, "Stopped: every request that was begun was answered.")
 	return err
 }
 
-// keepSealing seals the journal from time to time, and follows a clock that another process moved.
+// keepSealing seals the journal from time to time.
 func (p *portal) keepSealing(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -152,8 +153,21 @@ func (p *portal) keepSealing(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		if err := p.readClock(ctx); err != nil && ctx.Err() == nil {
-			p.logger.Error("reading the clock", "error", err.Error())
+	}
+}
+
+// keepFollowing does what another process began: it works on its jobs, and follows a clock that was moved there.
+func (p *portal) keepFollowing(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := errors.Join(p.readClock(ctx), p.jobs.resume(ctx)); err != nil && ctx.Err() == nil {
+			p.logger.Error("following other processes", "error", err.Error())
 		}
 	}
 }
@@ -193,6 +207,12 @@ func open(ctx context.Context, s settings, logger *slog.Logger) (*portal, func()
 		return fail(err)
 	}
 	closers = append(closers, ownDB.Close)
+	alone := func(ctx context.Context) (func() error, error) { return alone(ctx, ownDB, postgres, s.db) }
+	over, err := alone(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, over)
 	keys, err := keyring(s.db, postgres)
 	if err != nil {
 		return fail(err)
@@ -214,13 +234,42 @@ func open(ctx context.Context, s settings, logger *slog.Logger) (*portal, func()
 	if p, err = newPortal(s.config, definition, e, store, a, keys, t, logger); err != nil {
 		return fail(err)
 	}
+	p.alone = alone
 	if err := p.readClock(ctx); err != nil {
 		return fail(err)
 	}
 	if err := p.openLog(ctx); err != nil {
 		return fail(err)
 	}
+	closers = closers[:len(closers)-1]
+	if err := over(); err != nil {
+		return fail(err)
+	}
 	return p, closeAll, nil
+}
+
+// alone waits until no other process sets up the same database, and keeps others waiting until the function that it returns is
+// called, or this process ends. On SQLite the lock is on a file of its own, which stays empty.
+func alone(ctx context.Context, own *sql.DB, postgres bool, file string) (func() error, error) {
+	db, begin, end, closeDB := own, "SELECT pg_advisory_lock(7305118203)", "SELECT pg_advisory_unlock(7305118203)", func() error { return nil }
+	if !postgres {
+		var err error
+		if db, err = sql.Open("sqlite", file+".starting?_pragma=busy_timeout(600000)"); err != nil {
+			return nil, err
+		}
+		begin, end, closeDB = "BEGIN EXCLUSIVE", "ROLLBACK", db.Close
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, closeDB())
+	}
+	if _, err := conn.ExecContext(ctx, begin); err != nil {
+		return nil, errors.Join(err, conn.Close(), closeDB())
+	}
+	return func() error {
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), end)
+		return errors.Join(err, conn.Close(), closeDB())
+	}, nil
 }
 
 func (p *portal) around() program.Surroundings {

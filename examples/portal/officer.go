@@ -33,6 +33,9 @@ var reasons = map[string][]string{
 	"search":  {"citizen-here", "complaint", "audit"},
 	"appeal":  {"evidence-shown", "evidence-missing", "register-corrected", "rule-applies"},
 	"payment": {"due", "again", "checked", "bank-asks"},
+	// A referral is judged for the first, and looked for for the others.
+	"referral":        {"one-person", "different-people", "shared-in-family", "evidence-shown", "evidence-missing"},
+	"referral-search": {"schedule", "complaint", "audit"},
 }
 
 var documentShape = regexp.MustCompile(`\A[A-Za-z0-9./-]{0,40}\z`)
@@ -97,7 +100,11 @@ func (p *portal) desk(c *call) error {
 	if err := c.engine.OpenItems(c.ctx(), func(program.OpenItem) error { items++; return nil }); err != nil {
 		return err
 	}
-	return c.page(http.StatusOK, "desk", map[string]any{"Waves": waves, "Appeals": len(appeals), "Running": len(running), "Items": items})
+	referrals := 0
+	if err := c.engine.Referrals(c.ctx(), program.ReferralOpen, func(program.Referral) error { referrals++; return nil }); err != nil {
+		return err
+	}
+	return c.page(http.StatusOK, "desk", map[string]any{"Waves": waves, "Appeals": len(appeals), "Referrals": referrals, "Running": len(running), "Items": items})
 }
 
 func (p *portal) plans(c *call) error {

@@ -56,6 +56,8 @@ type portal struct {
 	floor time.Duration
 	// wait waits until an instant of the wall clock; tests look at what they are asked.
 	wait func(ctx context.Context, until time.Time)
+	// alone keeps other processes from setting up the same database, until what it returns is called.
+	alone func(context.Context) (func() error, error)
 	// wall is the wall clock, which nobody moves.
 	wall func() time.Time
 }

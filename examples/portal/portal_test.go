@@ -169,7 +169,8 @@ func TestJourney(t *testing.T) {
 	who := ordinary(firstFree, 1)[0]
 	me := s.browser()
 	me.post("/daftar", "login", "nova@contoh.test", "password", "short").refused(422, "too short")
-	me.post("/daftar", "login", "nova@contoh.test", "password", "kopi tubruk manis").ok("Give your identity")
+	me.post("/daftar", "login", "nova@contoh.test", "password", "kopi tubruk manis").ok("Recovery code")
+	me.get("/saya").ok("Give your identity")
 	me.post("/saya/identitas", "nik", "12345", "kk", "x").refused(422, "exactly 16 digits", "Write your name", "Declare that")
 	me.post("/saya/identitas", who.form()...).ok("You are eligible", "Peraturan Demonstrasi 1/2026")
 	me.post("/saya/gabung", "wave", "2").ok("You have joined")

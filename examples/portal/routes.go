@@ -27,6 +27,8 @@ func (p *portal) routes() []route {
 		{method: post, path: "/daftar", who: anyone, do: p.signUp, tight: true},
 		{method: get, path: "/masuk", who: anyone, do: p.signIn},
 		{method: post, path: "/masuk", who: anyone, do: p.signIn, tight: true},
+		{method: get, path: "/masuk/pulihkan", who: anyone, do: p.recoverAccount},
+		{method: post, path: "/masuk/pulihkan", who: anyone, do: p.recoverAccount, tight: true},
 		{method: post, path: "/keluar", who: anyone, do: p.signOut},
 
 		// The citizen's site: no path names a person.
@@ -50,6 +52,8 @@ func (p *portal) routes() []route {
 		{method: get, path: "/saya/pembayaran", who: citizen, do: p.myPayments},
 		{method: get, path: "/saya/data", who: citizen, do: p.myData},
 		{method: post, path: "/saya/data/unduh", who: citizen, do: p.ownFile, tight: true},
+		{method: get, path: "/saya/kode", who: citizen, do: p.newCodePage},
+		{method: post, path: "/saya/kode", who: citizen, do: p.newCodePage, tight: true},
 		{method: post, path: "/saya/data/mundur", who: citizen, do: p.withdraw, tight: true},
 
 		// The officer's desk.
@@ -73,6 +77,10 @@ func (p *portal) routes() []route {
 		{method: get, path: "/petugas/keberatan", who: officer, role: roleCases, do: p.appealList},
 		{method: get, path: "/petugas/keberatan/{wave}/{applicant}/{number}", who: officer, role: roleCases, do: p.appealDesk},
 		{method: post, path: "/petugas/keberatan/{wave}/{applicant}/{number}", who: officer, role: roleCases, do: p.appealDesk},
+		{method: get, path: "/petugas/rujukan", who: officer, role: roleCases, do: p.referrals},
+		{method: post, path: "/petugas/rujukan", who: officer, role: roleCases, do: p.referrals},
+		{method: get, path: "/petugas/rujukan/{referral}", who: officer, role: roleCases, do: p.referralDesk},
+		{method: post, path: "/petugas/rujukan/{referral}", who: officer, role: roleCases, do: p.referralDesk},
 		{method: get, path: "/petugas/pekerjaan", who: officer, role: roleAny, do: p.jobList},
 		{method: get, path: "/petugas/pekerjaan/keadaan", who: officer, role: roleAny, do: p.jobStatus},
 		{method: get, path: "/petugas/pembayaran", who: officer, role: roleAny, do: p.batchList},

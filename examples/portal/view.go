@@ -173,7 +173,7 @@ type view struct {
 type fieldKey struct{ Field, Key string }
 
 // fields are in the order in which forms have them.
-var fields = []string{"login", "nik", "kk", "name", "birth", "province", "category", "truth", "institution", "number", "course", "says", "opens", "closes", "seats", "kept", "numbers", "verdict", "statement", "reason", "document", "password"}
+var fields = []string{"login", "code", "nik", "kk", "name", "birth", "province", "category", "truth", "institution", "number", "course", "says", "opens", "closes", "seats", "kept", "numbers", "verdict", "statement", "reason", "document", "password"}
 
 func inOrder(faults map[string]string) []fieldKey {
 	var all []fieldKey

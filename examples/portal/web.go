@@ -33,7 +33,7 @@ const (
 // Roles of officers, and of programs.
 const (
 	roleWaves   = "waves"   // plans, opens, closes, draws
-	roleCases   = "cases"   // sees cases, decides appeals, searches
+	roleCases   = "cases"   // sees cases, decides appeals, judges referrals, searches
 	rolePrepare = "prepare" // prepares batches, takes statements
 	roleApprove = "approve" // approves batches
 	roleRelease = "release" // releases batches to the bank

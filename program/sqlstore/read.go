@@ -53,8 +53,9 @@ func (r reader) again(text string, args ...any) (*sql.Rows, error) {
 	return stmt.QueryContext(r.ctx, args...)
 }
 
-// read runs work in one snapshot.
-func (s *Store) read(ctx context.Context, work func(reader) error) (err error) {
+// read runs work in one snapshot. One statement has a snapshot of its own, and needs no
+// transaction.
+func (s *Store) read(ctx context.Context, oneStatement bool, work func(reader) error) (err error) {
 	var c *readConn
 	select {
 	case c = <-s.reading:
@@ -69,7 +70,12 @@ func (s *Store) read(ctx context.Context, work func(reader) error) (err error) {
 		}
 		c = &readConn{conn, map[string]*sql.Stmt{}}
 	}
-	if err = inSnapshot(ctx, c, s.dialect.beginRead(), work); err != nil {
+	if oneStatement {
+		err = work(reader{ctx, c})
+	} else {
+		err = inSnapshot(ctx, c, s.dialect.beginRead(), work)
+	}
+	if err != nil {
 		err = errors.Join(fmt.Errorf("sqlstore: read: %w", err), c.close())
 		c = nil
 	}
@@ -90,7 +96,8 @@ func inSnapshot(ctx context.Context, c *readConn, begin string, work func(reader
 // Load implements program.Store.
 func (s *Store) Load(ctx context.Context, q program.Query) (program.Rows, error) {
 	var found program.Rows
-	err := s.read(ctx, func(r reader) error {
+	oneStatement := q.Command == "" && len(q.Keys) == 1 || len(q.Keys) == 0
+	err := s.read(ctx, oneStatement, func(r reader) error {
 		if q.Command != "" {
 			row := r.conn.QueryRowContext(ctx, s.dialect.sql("SELECT fingerprint, answer FROM commands WHERE command = ?"), q.Command)
 			err := row.Scan(&found.Fingerprint, &found.Answer)
@@ -128,7 +135,7 @@ func (s *Store) Page(ctx context.Context, scan program.Scan) (program.Rows, prog
 		return program.Rows{}, nil, err
 	}
 	var found []program.Row
-	err = s.read(ctx, func(r reader) error {
+	err = s.read(ctx, true, func(r reader) error {
 		rows, err := r.query(s.dialect.sql(query), args...)
 		if err == nil {
 			found, err = t.scan(rows)
@@ -233,7 +240,7 @@ func asKind(kind program.Kind, v any) any {
 // Journal implements program.Store.
 func (s *Store) Journal(ctx context.Context, after int64, limit int) ([]program.Entry, error) {
 	var entries []program.Entry
-	err := s.read(ctx, func(r reader) error {
+	err := s.read(ctx, true, func(r reader) error {
 		rows, err := r.query(s.dialect.sql("SELECT seq, at, actor, kind, data FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"), after, limit)
 		if err != nil {
 			return err
@@ -267,7 +274,7 @@ func (s *Store) Balances(ctx context.Context, accounts ...ledger.Account) ([]led
 	if len(names) == 0 {
 		return balances, nil
 	}
-	err := s.read(ctx, func(r reader) error {
+	err := s.read(ctx, false, func(r reader) error {
 		if err := s.dialect.balances(r, names, func(name string, b ledger.Balance) {
 			for _, i := range places[name] {
 				balances[i] = b

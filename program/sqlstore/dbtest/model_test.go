@@ -277,6 +277,10 @@ func (m *model) announce(t *rapid.T) {
 	_, err := m.e.Announce(m.ctx, by("planner", ""), "announce", modelWave)
 	require.NoError(t, err)
 	m.wave = program.WaveAnnounced
+	early := map[int]bool{} // households that had a seat before the announcement
+	for _, p := range m.people {
+		early[p.household] = early[p.household] || p.hadSeat
+	}
 	for _, p := range m.people {
 		if p.caseState != "in_roll" {
 			continue
@@ -289,18 +293,18 @@ func (m *model) announce(t *rapid.T) {
 		}
 		m.set(p, a.State)
 	}
-	// A household that won an appeal since the freeze is full, and what the draw had given
-	// it stays open until somebody is promoted. Else nobody waits beside an open seat.
+	// Nobody waits beside an open seat, but for households that had a seat before, by an
+	// appeal: the draw and the announcement knew less of them than is known now, so what
+	// they leave or could take stays open until somebody is promoted.
 	for pool, seats := range m.seats {
 		open := seats - m.taken(pool)
 		for _, p := range m.people {
-			appealed := func(q *modelPerson) bool { return q.household == p.household && q.seated() && q.appealSeat }
-			if p.pool == pool && p.caseState == "waiting" && slices.ContainsFunc(m.people, appealed) {
+			if p.pool == pool && p.caseState == "waiting" && early[p.household] {
 				open--
 			}
 		}
 		require.False(t, open > 0 && slices.ContainsFunc(m.people, func(p *modelPerson) bool {
-			return p.pool == pool && p.caseState == "waiting" && !p.late && !m.full(p.household)
+			return p.pool == pool && p.caseState == "waiting" && !p.late && !early[p.household] && !m.full(p.household)
 		}), "nobody waits beside an open seat")
 	}
 }
@@ -695,8 +699,15 @@ func runModel(t *testing.T, steps int, open func(clock func() time.Time) (progra
 	require.NoError(t, flag.Set("rapid.steps", fmt.Sprint(each)))
 	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
 	require.NoError(t, flag.Set("rapid.shrinktime", "10s"))
+	seed := flag.Lookup("rapid.seed")
+	given := seed.Value.String()
+	defer func() { require.NoError(t, seed.Value.Set(given)) }()
 	done := 0
-	for done < steps && !t.Failed() {
+	for round := 1; done < steps && !t.Failed(); round++ {
+		// A red run is of the change, not of luck: only a campaign searches at random.
+		if given == "0" && tier(0, 0, 1) == 0 {
+			require.NoError(t, seed.Value.Set(fmt.Sprint(round)))
+		}
 		require.NoError(t, flag.Set("rapid.checks", fmt.Sprint(1+(steps-done)/each)))
 		done += modelled(t, open)
 	}
@@ -733,7 +744,7 @@ func modelled(t *testing.T, open func(clock func() time.Time) (program.Store, fu
 
 func TestTheEngineIsItsModel(t *testing.T) {
 	steps := tier(1500, 100_000, 5_000_000)
-	journeys := tier(500, 8_000, 1_000_000) // on PostgreSQL each command is several of them
+	journeys := tier(500, 20_000, 1_000_000) // on PostgreSQL each command is several of them
 	t.Run("memory", func(t *testing.T) {
 		runModel(t, steps, func(clock func() time.Time) (program.Store, func() error, error) {
 			return memstore.NewAt(clock), func() error { return nil }, nil
