@@ -108,6 +108,7 @@ func faultOf(err error) *fault {
 	var refused *program.RefusedError
 	var state *program.StateError
 	var conflict *program.KeyConflictError
+	var erased *program.ErasedError
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -119,7 +120,7 @@ func faultOf(err error) *fault {
 		return errOverload
 	case errors.As(err, &stale), errors.As(err, &conflict):
 		return &fault{http.StatusConflict, "fault.changed"}
-	case errors.As(err, &refused), errors.As(err, &state):
+	case errors.As(err, &refused), errors.As(err, &state), errors.As(err, &erased):
 		return &fault{http.StatusConflict, "fault.not-now"}
 	}
 	return &fault{http.StatusInternalServerError, "fault.internal"}
