@@ -1,6 +1,9 @@
 package eligibility
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // column evaluates the test for a column, 64 rows to a word.
 func (t *test) column(c *column, pass, fail []uint64) {
@@ -87,23 +90,31 @@ func words32(n []int32, word int) *[64]int32 { return (*[64]int32)(n[64*word:]) 
 func inRange64(v *[64]int64, low int64, span uint64) uint64 {
 	var a, b, c, d uint64
 	for i := 15; i >= 0; i-- {
-		a = a<<1 | within(uint64(v[i]-low), span)
-		b = b<<1 | within(uint64(v[i+16]-low), span)
-		c = c<<1 | within(uint64(v[i+32]-low), span)
-		d = d<<1 | within(uint64(v[i+48]-low), span)
+		a = beyond(a, uint64(v[i]-low), span)
+		b = beyond(b, uint64(v[i+16]-low), span)
+		c = beyond(c, uint64(v[i+32]-low), span)
+		d = beyond(d, uint64(v[i+48]-low), span)
 	}
-	return a | b<<16 | c<<32 | d<<48
+	return ^(a | b<<16 | c<<32 | d<<48)
 }
 
 func inRange32(v *[64]int32, low int32, span uint32) uint64 {
 	var a, b, c, d uint64
 	for i := 15; i >= 0; i-- {
-		a = a<<1 | within(uint64(uint32(v[i]-low)), uint64(span))
-		b = b<<1 | within(uint64(uint32(v[i+16]-low)), uint64(span))
-		c = c<<1 | within(uint64(uint32(v[i+32]-low)), uint64(span))
-		d = d<<1 | within(uint64(uint32(v[i+48]-low)), uint64(span))
+		a = beyond(a, uint64(uint32(v[i]-low)), uint64(span))
+		b = beyond(b, uint64(uint32(v[i+16]-low)), uint64(span))
+		c = beyond(c, uint64(uint32(v[i+32]-low)), uint64(span))
+		d = beyond(d, uint64(uint32(v[i+48]-low)), uint64(span))
 	}
-	return a | b<<16 | c<<32 | d<<48
+	return ^(a | b<<16 | c<<32 | d<<48)
+}
+
+// beyond shifts a bit into a word: 1 when n is more than most. It is a comparison and an
+// addition with carry.
+func beyond(word, n, most uint64) uint64 {
+	_, more := bits.Sub64(most, n, 0)
+	word, _ = bits.Add64(word, word, more)
+	return word
 }
 
 // within is 1 when n is at most most.
@@ -118,12 +129,12 @@ func within(n, most uint64) uint64 {
 func zeroWhere(v *[64]int64, mask, want uint64) uint64 {
 	var a, b, c, d uint64
 	for i := 15; i >= 0; i-- {
-		a = a<<1 | within(uint64(v[i])&mask^want, 0)
-		b = b<<1 | within(uint64(v[i+16])&mask^want, 0)
-		c = c<<1 | within(uint64(v[i+32])&mask^want, 0)
-		d = d<<1 | within(uint64(v[i+48])&mask^want, 0)
+		a = beyond(a, uint64(v[i])&mask^want, 0)
+		b = beyond(b, uint64(v[i+16])&mask^want, 0)
+		c = beyond(c, uint64(v[i+32])&mask^want, 0)
+		d = beyond(d, uint64(v[i+48])&mask^want, 0)
 	}
-	return a | b<<16 | c<<32 | d<<48
+	return ^(a | b<<16 | c<<32 | d<<48)
 }
 
 func inMask32(v *[64]int32, mask uint64) uint64 {
