@@ -337,7 +337,7 @@ func TestSeatHistoriesAreLinearizable(t *testing.T) {
 	} {
 		histories := histories
 		if name == "PostgreSQL" {
-			histories = tier(1, 5, 500) // each operation is a few journeys
+			histories = tier(1, 20, 500) // each operation is a few journeys
 		}
 		t.Run(name, func(t *testing.T) {
 			linear, _ := checkHistories(t, open, histories, desks)

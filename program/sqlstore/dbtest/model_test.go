@@ -744,7 +744,7 @@ func modelled(t *testing.T, open func(clock func() time.Time) (program.Store, fu
 
 func TestTheEngineIsItsModel(t *testing.T) {
 	steps := tier(1500, 100_000, 5_000_000)
-	journeys := tier(500, 20_000, 1_000_000) // on PostgreSQL each command is several of them
+	journeys := tier(500, 100_000, 1_000_000) // on PostgreSQL each command is several of them
 	t.Run("memory", func(t *testing.T) {
 		runModel(t, steps, func(clock func() time.Time) (program.Store, func() error, error) {
 			return memstore.NewAt(clock), func() error { return nil }, nil
