@@ -33,6 +33,7 @@ import (
 
 type details struct {
 	Pool string `json:"pool"`
+	Late bool   `json:"late,omitempty"` // buys nothing in time
 }
 
 func yearTable() program.Table {
@@ -95,7 +96,7 @@ func yearProgram() *program.Program[details] {
 }
 
 // yearPerson is person i: every fifth is a minor, every seventh an official, of some it is
-// not known, and every third shares a family.
+// not known, three share a family, and one family in four buys nothing in time.
 func yearPerson(i int) program.Registration[details] {
 	r := program.Registration[details]{
 		Person: program.Person{
@@ -103,7 +104,7 @@ func yearPerson(i int) program.Registration[details] {
 			Family: identity.NewSecret(fmt.Sprint("family ", i/3*3)), Birth: calendar.Of(1990, time.March, 1),
 			Payout: program.Payout{Provider: "BANK", Account: identity.NewSecret(fmt.Sprint("account-", i)), Holder: identity.NewName("Orang")},
 		},
-		Details:  details{Pool: []string{"north", "south"}[i%2]},
+		Details:  details{Pool: []string{"north", "south"}[i%2], Late: i/3%4 == 1},
 		Evidence: map[string]program.Evidence{"official": {Source: "bkn", Seen: yearDay(1), Value: i%7 == 6}},
 	}
 	switch {
@@ -280,9 +281,9 @@ func (y *year) steps(ctx context.Context, e *program.Engine[details]) ([]yearSte
 	add(7, "announce", func() error { return job(e.Announce(ctx, by("planner", ""), "announce", 1)) })
 	add(8, "decide", func() error { return y.decide(ctx, e, 1) })
 	add(9, "buy", func() error {
-		return job(e.FireAll(ctx, by("shop", ""), "buy", program.FireOrder[details]{Wave: 1, States: []program.State{"accepted"}, Sealed: true,
+		return job(e.FireAll(ctx, by("shop", ""), "buy", program.FireOrder[details]{Wave: 1, States: []program.State{"accepted"},
 			Report: func(c *program.Case[details]) (program.Report, bool) {
-				return program.Report{Event: "buy", Amount: payment.Rupiah(400).Units, Party: "shop"}, c.Application.Receipt[0] >= 50
+				return program.Report{Event: "buy", Amount: payment.Rupiah(400).Units, Party: "shop"}, !c.Applicant.Details.Late
 			}}))
 	})
 	add(19, "overdue", func() error { return job(e.Tick(ctx, by("clock", ""), "overdue", 1)) })
