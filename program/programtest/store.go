@@ -418,7 +418,7 @@ func (s *suite) expiry() {
 }
 
 func (s *suite) expiryCut() {
-	s.done(issue(2))
+	s.done(issue(3))
 	hold := posting("hold", "left", "held", 1)
 	hold.Kind, hold.Expires = ledger.Pending, start.Add(time.Minute+999)
 	s.done(program.Change{Postings: []ledger.Posting{hold}})
@@ -426,7 +426,7 @@ func (s *suite) expiryCut() {
 	other := hold
 	other.Expires = hold.Expires.Add(time.Microsecond)
 	refusedAs[*ledger.ConflictError](s, s.apply(program.Change{Postings: []ledger.Posting{other}})[0])
-	if left := s.balance("left"); left != (ledger.Balance{Posted: 2, Out: 1}) {
+	if left := s.balance("left"); left != (ledger.Balance{Posted: 3, Out: 1}) {
 		s.Errorf("left %+v, want one reserved", left)
 	}
 	s.now = start.Add(time.Minute)
@@ -742,6 +742,18 @@ func (s *suite) clockOff() {
 				s.Errorf("a clock %s off: %v, want a *ClockError that says so", off, err)
 			}
 		}
+	}
+	s.done(issue(3))
+	s.done(program.Change{Postings: []ledger.Posting{posting("first seat", "left", "held", 1)}}) // the accounts are there
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		var wrong *program.ClockError
+		_, err := s.store.Apply(s.ctx, []program.Change{{At: s.now.Add(off), Postings: []ledger.Posting{posting("seat", "left", "held", 1)}}})
+		if !errors.As(err, &wrong) || wrong.Ahead != off {
+			s.Errorf("a seat by a clock %s off: %v, want a *ClockError that says so", off, err)
+		}
+	}
+	if got := s.balance("left"); got.Available() != 2 {
+		s.Errorf("a process whose clock is off has taken a seat: %+v", got)
 	}
 	if len(s.load(applicantKey(1))) != 0 {
 		s.Errorf("a process whose clock is off has written")

@@ -14,7 +14,11 @@ import (
 
 // Apply implements program.Store.
 func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
-	if len(changes) > 1 {
+	if fits, err := s.alone(ctx, changes); fits || err != nil {
+		return make([]program.Outcome, len(changes)), err
+	}
+	// On a server, where each statement is a journey, one change of rows is a group too.
+	if len(changes) > 1 || !s.dialect.oneWriter() && len(changes[0].Rows) > 0 {
 		outcomes, err := s.together(ctx, changes)
 		if !errors.Is(err, errMisfit) {
 			return outcomes, err
@@ -120,7 +124,7 @@ func (tx *transaction) write(c *program.Change) error {
 	if err := tx.expect(c.Expect); err != nil {
 		return err
 	}
-	if err := tx.rows(len(c.Expect), c.Rows); err != nil {
+	if err := tx.rows(len(c.Expect), c.Rows, true); err != nil {
 		return err
 	}
 	return tx.postings(c.At, c.Postings)
@@ -132,7 +136,7 @@ func (tx *transaction) finish(changes []program.Change, entries []*program.Entry
 	var now time.Time
 	var err error
 	if len(entries) > 0 {
-		now, err = tx.journal(entries)
+		now, err = tx.store.dialect.journal(tx, entries)
 	} else {
 		now, err = tx.now()
 	}
@@ -177,8 +181,9 @@ func (tx *transaction) expect(rows []program.Expected) error {
 	return nil
 }
 
-// rows writes the rows of a change, runs of the same table and kind together.
-func (tx *transaction) rows(behind int, rows []program.Row) error {
+// rows writes the rows of a change, runs of the same table and kind together. Exactly, the
+// error says which row is stale; otherwise it is one of its run.
+func (tx *transaction) rows(behind int, rows []program.Row, exactly bool) error {
 	for from := 0; from < len(rows); {
 		to := from + 1
 		for to < len(rows) && alike(&rows[to], &rows[from]) {
@@ -200,7 +205,7 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 				return fmt.Errorf("sqlstore: a row of %s has %d values, the table has %d columns", t.spec.Name, len(row.Values), len(t.spec.Columns))
 			}
 		}
-		bad, err := tx.store.dialect.write(tx, t, rows[from:to])
+		bad, err := tx.store.dialect.write(tx, t, rows[from:to], exactly)
 		if err != nil {
 			return err
 		}
@@ -215,27 +220,6 @@ func (tx *transaction) rows(behind int, rows []program.Row) error {
 // alike reports whether one statement can write both rows.
 func alike(a, b *program.Row) bool {
 	return a.Table == b.Table && a.Changed == b.Changed && a.Gone == b.Gone && (a.Version == 0) == (b.Version == 0)
-}
-
-// journal numbers the entries and returns the store's time. The head is locked
-// last, until the commit: entries are numbered in the order of commit, and a reader
-// who sees one sees all before it.
-func (tx *transaction) journal(entries []*program.Entry) (time.Time, error) {
-	expression, args := tx.store.clockSQL()
-	var head, micros int64
-	if err := tx.row("UPDATE journal_head SET seq = seq + ? RETURNING seq, "+expression, append([]any{len(entries)}, args...)...).Scan(&head, &micros); err != nil {
-		return time.Time{}, fmt.Errorf("sqlstore: journal: %w", err)
-	}
-	rows := make([]program.Row, len(entries))
-	for i, e := range entries {
-		seq := head - int64(len(entries)) + int64(i) + 1
-		rows[i].Values = []any{seq, e.At.UnixMicro(), e.Actor, e.Kind, notNil(e.Data)}
-	}
-	n, err := tx.store.dialect.insert(tx, &journalTable, rows)
-	if err == nil && n != int64(len(rows)) {
-		err = errors.New("sqlstore: the journal has an entry that it should not have")
-	}
-	return time.UnixMicro(micros).UTC(), err
 }
 
 func notNil(b []byte) []byte {

@@ -3,9 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -53,7 +56,7 @@ func (postgres) hasTable() string {
 	return "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
 }
 
-func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+func (d postgres) write(tx *transaction, t *table, rows []program.Row, exactly bool) (int, error) {
 	if rows[0].Gone {
 		return d.remove(tx, t, rows)
 	}
@@ -65,7 +68,8 @@ func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, err
 	if err != nil {
 		return 0, err
 	}
-	if len(rows) > 1 {
+	exactly = exactly && len(rows) > 1
+	if exactly {
 		if err := tx.run("SAVEPOINT rows"); err != nil {
 			return 0, err
 		}
@@ -75,12 +79,12 @@ func (d postgres) write(tx *transaction, t *table, rows []program.Row) (int, err
 		return 0, err
 	}
 	if n == int64(len(rows)) {
-		if len(rows) > 1 {
+		if exactly {
 			return -1, tx.run("RELEASE SAVEPOINT rows")
 		}
 		return -1, nil
 	}
-	if len(rows) == 1 {
+	if !exactly {
 		return 0, nil
 	}
 	return d.firstBad(tx, t, rows)
@@ -94,7 +98,7 @@ func (d postgres) firstBad(tx *transaction, t *table, rows []program.Row) (int, 
 		return 0, err
 	}
 	for i := range rows {
-		if bad, err := d.write(tx, t, rows[i:i+1]); err != nil || bad >= 0 {
+		if bad, err := d.write(tx, t, rows[i:i+1], true); err != nil || bad >= 0 {
 			return i, err
 		}
 	}
@@ -129,11 +133,16 @@ func (postgres) insert(tx *transaction, t *table, rows []program.Row) (int64, er
 	if err != nil {
 		return 0, err
 	}
+	return tx.exec(fmt.Sprintf("INSERT INTO %s (%s) SELECT * FROM unnest(%s) ON CONFLICT DO NOTHING", t.spec.Name, t.columns, t.bareArrays()), args...)
+}
+
+// bareArrays are the parameters of a table without versions.
+func (t *table) bareArrays() string {
 	types := make([]string, len(t.spec.Columns))
 	for i, c := range t.spec.Columns {
 		types[i] = arrayType(i+1, c.Kind)
 	}
-	return tx.exec(fmt.Sprintf("INSERT INTO %s (%s) SELECT * FROM unnest(%s) ON CONFLICT DO NOTHING", t.spec.Name, t.columns, strings.Join(types, ", ")), args...)
+	return strings.Join(types, ", ")
 }
 
 func arrayType(n int, kind program.Kind) string {
@@ -288,26 +297,128 @@ func (postgres) among(values []string, each func(condition string, args []any) e
 	return each(" = ANY(?::text[])", []any{values})
 }
 
-func (postgres) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
-	rows, err := tx.query(`SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($1::text[]) ORDER BY account COLLATE "C" FOR UPDATE`, accounts)
-	if err != nil {
-		return nil, err
+// look is one statement. The time is taken when all rows of "seen" are there, and so all
+// locks; what has expired is counted by that time.
+func (postgres) look(tx *transaction, accounts []string, held bool) (look, error) {
+	lock := ""
+	if held {
+		lock = ` ORDER BY account COLLATE "C" FOR UPDATE`
 	}
-	held := make(map[ledger.Account]ledger.Balance, len(accounts))
-	err = scanBalances(rows, func(name string, b ledger.Balance) { held[ledger.Account(name)] = b })
-	return held, err
+	now, args := tx.store.clockSQL()
+	rows, err := tx.query(tx.store.dialect.sql(`WITH seen AS MATERIALIZED (SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY(?::text[])`+lock+`),
+moment AS MATERIALIZED (SELECT `+now+` AS now FROM (SELECT count(*) FROM seen) AS every)
+SELECT now, EXISTS (SELECT FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= (SELECT now FROM moment)), account, posted, outgoing, incoming
+FROM moment LEFT JOIN seen ON true`), append([]any{accounts}, args...)...)
+	if err != nil {
+		return look{}, err
+	}
+	defer rows.Close()
+	all := look{balances: make(map[ledger.Account]ledger.Balance, len(accounts))}
+	for rows.Next() {
+		var micros int64
+		var account sql.NullString
+		var posted, outgoing, incoming sql.NullInt64
+		if err := rows.Scan(&micros, &all.expired, &account, &posted, &outgoing, &incoming); err != nil {
+			return look{}, err
+		}
+		all.now = time.UnixMicro(micros).UTC()
+		if account.Valid {
+			all.balances[ledger.Account(account.String)] = ledger.Balance{Posted: posted.Int64, Out: outgoing.Int64, In: incoming.Int64}
+		}
+	}
+	return all, rows.Err()
 }
 
-func (postgres) set(tx *transaction, moves []ledger.Movement) error {
-	names, posted, out, in := make([]string, len(moves)), make([]int64, len(moves)), make([]int64, len(moves)), make([]int64, len(moves))
-	low, high := make([]int64, len(moves)), make([]int64, len(moves))
-	for i, m := range moves {
-		names[i], posted[i], out[i], in[i], low[i], high[i] = string(m.Account), m.Posted, m.Out, m.In, m.Bounds.Min, m.Bounds.Max
+func (postgres) post(tx *transaction, postings []program.Row, all []demand) (bool, []heldAccount, error) {
+	return postgresPost(tx.query, "", nil, postings, all)
+}
+
+// postAlone is the same as a transaction of its own, if the store's time is between two.
+func (d postgres) postAlone(ctx context.Context, s *Store, after, before int64, postings []program.Row, all []demand) (bool, error) {
+	now, args := s.clockSQL()
+	n := len(postingsTable.spec.Columns) + 8
+	if len(args) > 0 {
+		now = fmt.Sprintf("CAST($%d AS BIGINT)", n+3)
 	}
-	_, err := tx.exec(`UPDATE accounts AS t SET posted = t.posted + v.p, outgoing = t.outgoing + v.o, incoming = t.incoming + v.i, minimum = v.lo, maximum = v.hi
-FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS v (a, p, o, i, lo, hi) WHERE t.account = v.a`,
-		names, posted, out, in, low, high)
+	fits, _, err := postgresPost(func(query string, args ...any) (*sql.Rows, error) { return s.db.QueryContext(ctx, query, args...) },
+		fmt.Sprintf(" AND %s BETWEEN $%d AND $%d", now, n+1, n+2), append([]any{after, before}, args...), postings, all)
+	return fits, err
+}
+
+// postgresPost is one statement. It locks the accounts in the order of their names, so that
+// two never wait for each other in a ring; whatever else it does depends on what they are
+// then, and on a condition.
+func postgresPost(ask func(string, ...any) (*sql.Rows, error), condition string, more []any, postings []program.Row, all []demand) (bool, []heldAccount, error) {
+	args, err := columns(&postingsTable, postings)
+	if err != nil {
+		return false, nil, err
+	}
+	names, posted, out, in := make([]string, len(all)), make([]int64, len(all)), make([]int64, len(all)), make([]int64, len(all))
+	low, high, minimum, maximum := make([]int64, len(all)), make([]int64, len(all)), make([]int64, len(all)), make([]int64, len(all))
+	for i, d := range all {
+		names[i], posted[i], out[i], in[i] = string(d.account), d.posted, d.out, d.in
+		low[i], high[i], minimum[i], maximum[i] = d.low, d.high, d.bounds.Min, d.bounds.Max
+	}
+	rows, err := ask(`WITH wanted (account, posted, outgoing, incoming, low, high, minimum, maximum) AS MATERIALIZED (
+SELECT * FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])),
+seen AS MATERIALIZED (SELECT account, posted, outgoing, incoming FROM accounts WHERE account = ANY($8::text[]) ORDER BY account COLLATE "C" FOR UPDATE),
+verdict (fits) AS MATERIALIZED (SELECT found = cardinality($8::text[]) AND allowed`+condition+`
+FROM (SELECT count(*) AS found, bool_and(s.posted - s.outgoing >= w.low AND s.posted + s.incoming <= w.high) AS allowed FROM seen AS s JOIN wanted AS w USING (account)) AS every),
+made AS (INSERT INTO postings (`+postingsTable.columns+`) SELECT * FROM unnest(`+postingsTable.bareArrays()+`) WHERE (SELECT fits FROM verdict)),
+moved AS (UPDATE accounts AS t SET posted = t.posted + w.posted, outgoing = t.outgoing + w.outgoing, incoming = t.incoming + w.incoming, minimum = w.minimum, maximum = w.maximum
+FROM wanted AS w WHERE t.account = w.account AND (SELECT fits FROM verdict))
+SELECT fits, account, posted, outgoing, incoming FROM verdict LEFT JOIN seen ON true`, slices.Concat(args, []any{names, posted, out, in, low, high, minimum, maximum}, more)...)
+	if err != nil {
+		return false, nil, unfit(err)
+	}
+	defer rows.Close()
+	var fits bool
+	var held []heldAccount
+	for rows.Next() {
+		var account sql.NullString
+		var posted, outgoing, incoming sql.NullInt64
+		if err := rows.Scan(&fits, &account, &posted, &outgoing, &incoming); err != nil {
+			return false, nil, err
+		}
+		held = append(held, heldAccount{ledger.Account(account.String), ledger.Balance{Posted: posted.Int64, Out: outgoing.Int64, In: incoming.Int64}})
+	}
+	if err := rows.Err(); err != nil {
+		return false, nil, unfit(err)
+	}
+	return fits, held, nil
+}
+
+// unfit turns the error of a statement that one of its values has ended into nil: a unique
+// value that is there already (23505), a sum that overflows (22003), a text that is none.
+// Whoever reads no row then has nothing that fits. To ask first, by ON CONFLICT, makes every
+// row half as dear again.
+func unfit(err error) error {
+	var coded interface{ SQLState() string }
+	if errors.As(err, &coded) && (strings.HasPrefix(coded.SQLState(), "22") || strings.HasPrefix(coded.SQLState(), "23")) {
+		return nil
+	}
 	return err
+}
+
+func (postgres) journal(tx *transaction, entries []*program.Entry) (time.Time, error) {
+	at, actors, kinds, data := make([]int64, len(entries)), make([]string, len(entries)), make([]string, len(entries)), make([][]byte, len(entries))
+	for i, e := range entries {
+		at[i], actors[i], kinds[i], data[i] = e.At.UnixMicro(), e.Actor, e.Kind, notNil(e.Data)
+	}
+	now, args := tx.store.clockSQL()
+	var micros, made int64
+	err := tx.row(`WITH head AS (UPDATE journal_head SET seq = seq + cardinality(?::bigint[]) RETURNING seq, `+now+` AS now),
+made AS (INSERT INTO journal (seq, at, actor, kind, data)
+SELECT head.seq - cardinality(?::bigint[]) + v.n, v.at, v.actor, v.kind, v.data
+FROM head, unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[]) WITH ORDINALITY AS v (at, actor, kind, data, n) ON CONFLICT DO NOTHING RETURNING 1)
+SELECT now, (SELECT count(*) FROM made) FROM head`, slices.Concat([]any{at}, args, []any{at, at, actors, kinds, data})...).Scan(&micros, &made)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("sqlstore: journal: %w", err)
+	}
+	if made != int64(len(entries)) {
+		return time.Time{}, errJournal
+	}
+	return time.UnixMicro(micros).UTC(), nil
 }
 
 func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {

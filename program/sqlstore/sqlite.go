@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -46,7 +47,7 @@ func (sqlite) hasTable() string {
 	return "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
 }
 
-func (d sqlite) write(tx *transaction, t *table, rows []program.Row) (int, error) {
+func (d sqlite) write(tx *transaction, t *table, rows []program.Row, _ bool) (int, error) {
 	if rows[0].Gone {
 		return d.remove(tx, t, rows)
 	}
@@ -129,14 +130,20 @@ func (sqlite) insert(tx *transaction, t *table, rows []program.Row) (int64, erro
 	return all, nil
 }
 
-// hold needs no lock: the writer is alone.
-func (d sqlite) hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error) {
-	held := make(map[ledger.Account]ledger.Balance, len(accounts))
-	err := d.balances(tx, accounts, func(name string, b ledger.Balance) { held[ledger.Account(name)] = b })
-	return held, err
+// look needs no lock: the writer is alone.
+func (d sqlite) look(tx *transaction, accounts []string, _ bool) (look, error) {
+	seen := look{balances: make(map[ledger.Account]ledger.Balance, len(accounts))}
+	now, args := tx.store.clockSQL()
+	var micros, expired int64
+	if err := tx.row("SELECT "+now+", (SELECT count(*) FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= "+now+")",
+		slices.Concat(args, args)...).Scan(&micros, &expired); err != nil {
+		return look{}, fmt.Errorf("sqlstore: clock: %w", err)
+	}
+	seen.now, seen.expired = time.UnixMicro(micros).UTC(), expired > 0
+	return seen, d.balances(tx, accounts, func(name string, b ledger.Balance) { seen.balances[ledger.Account(name)] = b })
 }
 
-func (sqlite) make(*transaction, []string) error { return nil } // set makes them
+func (sqlite) make(*transaction, []string) error { return nil } // post makes them
 
 func (sqlite) among(values []string, each func(condition string, args []any) error) error {
 	for part := range slices.Chunk(values, together) {
@@ -151,13 +158,40 @@ func (sqlite) among(values []string, each func(condition string, args []any) err
 	return nil
 }
 
-func (sqlite) set(tx *transaction, moves []ledger.Movement) error {
-	for _, m := range moves {
-		if _, err := tx.exec(sqliteSet, m.Posted, m.Out, m.In, m.Bounds.Min, m.Bounds.Max, string(m.Account)); err != nil {
-			return err
+// post finds the accounts as they were looked at: the writer is alone.
+func (d sqlite) post(tx *transaction, postings []program.Row, all []demand) (bool, []heldAccount, error) {
+	made, err := d.insert(tx, &postingsTable, postings)
+	if err != nil || made != int64(len(postings)) {
+		return false, nil, err
+	}
+	for _, x := range all {
+		if _, err := tx.exec(sqliteSet, x.posted, x.out, x.in, x.bounds.Min, x.bounds.Max, string(x.account)); err != nil {
+			return false, nil, err
 		}
 	}
-	return nil
+	return true, nil, nil
+}
+
+// postAlone never fits: nothing is saved by it.
+func (sqlite) postAlone(context.Context, *Store, int64, int64, []program.Row, []demand) (bool, error) {
+	return false, nil
+}
+
+func (d sqlite) journal(tx *transaction, entries []*program.Entry) (time.Time, error) {
+	expression, args := tx.store.clockSQL()
+	var head, micros int64
+	if err := tx.row("UPDATE journal_head SET seq = seq + ? RETURNING seq, "+expression, append([]any{len(entries)}, args...)...).Scan(&head, &micros); err != nil {
+		return time.Time{}, fmt.Errorf("sqlstore: journal: %w", err)
+	}
+	rows := make([]program.Row, len(entries))
+	for i, e := range entries {
+		rows[i].Values = []any{head - int64(len(entries)-i-1), e.At.UnixMicro(), e.Actor, e.Kind, notNil(e.Data)}
+	}
+	n, err := d.insert(tx, &journalTable, rows)
+	if err == nil && n != int64(len(rows)) {
+		err = errJournal
+	}
+	return time.UnixMicro(micros).UTC(), err
 }
 
 const (

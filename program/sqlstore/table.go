@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -32,9 +33,9 @@ type dialect interface {
 	// clock is the database's time in microseconds since 1970, as an expression.
 	clock() string
 	// write inserts rows (those with version 0) or updates them, all of one
-	// kind. It returns the position of the first row that could not be
-	// written, or -1.
-	write(tx *transaction, t *table, rows []program.Row) (int, error)
+	// kind. It returns the position of a row that could not be written, or -1: exactly, of
+	// the first.
+	write(tx *transaction, t *table, rows []program.Row, exactly bool) (int, error)
 	// insert writes rows without a version and returns how many were new.
 	insert(tx *transaction, t *table, rows []program.Row) (int64, error)
 	// remove deletes rows of one table, and returns the position of the first that did not
@@ -43,18 +44,34 @@ type dialect interface {
 	// among calls each with a condition that a column is one of the values, and its
 	// arguments: all at once, or some at a time.
 	among(values []string, each func(condition string, args []any) error) error
-	// hold locks the accounts that exist until the commit, and returns their balances.
-	hold(tx *transaction, accounts []string) (map[ledger.Account]ledger.Balance, error)
+	// look returns the balances of the accounts that exist; held, they are locked until
+	// the commit. It takes the store's time after that.
+	look(tx *transaction, accounts []string, held bool) (look, error)
 	// make lets accounts come into being that do not exist.
 	make(tx *transaction, accounts []string) error
-	// set carries out movements on accounts that are held, which allow them.
-	set(tx *transaction, moves []ledger.Movement) error
+	// post inserts postings that are new, and moves accounts if all of them are there and
+	// give what is demanded; it does both or neither. It returns the accounts as it found
+	// them, where somebody else could have changed them since they were looked at.
+	post(tx *transaction, postings []program.Row, all []demand) (fits bool, held []heldAccount, err error)
+	// postAlone does the same in a transaction of its own, if the store's time, in
+	// microseconds, is from after to before.
+	postAlone(ctx context.Context, s *Store, after, before int64, postings []program.Row, all []demand) (fits bool, err error)
+	// journal locks the journal's head until the commit, and writes entries behind it.
+	// It takes the store's time after that.
+	journal(tx *transaction, entries []*program.Entry) (time.Time, error)
 	// move carries out movements and returns the account that refused.
 	move(tx *transaction, moves []ledger.Movement) (ledger.Account, error)
 	// find reads the rows with the given keys.
 	find(r reader, t *table, keys []program.Key) ([]program.Row, error)
 	// balances reads accounts, each named once; unused ones are left out.
 	balances(r querier, accounts []string, each func(name string, b ledger.Balance)) error
+}
+
+// look is what accounts are seen to be.
+type look struct {
+	now      time.Time
+	expired  bool // some pending posting has expired by then
+	balances map[ledger.Account]ledger.Balance
 }
 
 // Tables that no Change names.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -31,12 +30,11 @@ type group struct {
 	prints   map[string][]byte
 	balances map[ledger.Account]ledger.Balance
 	before   map[ledger.Account]ledger.Balance
-	bounds   map[ledger.Account]ledger.Bounds
+	names    []string // of all accounts
 	known    map[string]*knownPosting
 	writes   []int // positions of the changes that are written
 
 	hasRows, hasPostings bool
-	remade               bool // accounts came into being since they were held
 	looked               bool // known has every posting of the changes that is there
 
 	moves    []ledger.Movement // of those, in order
@@ -52,6 +50,8 @@ type knownPosting struct {
 // errMisfit says that a row is not what a change of a group expects, or that an account
 // changed meanwhile. Nothing was written; each change is then carried out by itself.
 var errMisfit = errors.New("sqlstore: a group does not fit")
+
+var errJournal = errors.New("sqlstore: the journal has an entry that it should not have")
 
 // together carries out changes as a group.
 func (s *Store) together(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
@@ -105,46 +105,30 @@ func (g *group) read() (err error) {
 	if err := g.readAnswers(keys); err != nil || !g.hasPostings {
 		return err
 	}
-	if err := g.expire(); err != nil {
-		return err
+	seen, err := g.look(ids, accounts)
+	if err == nil && seen.expired {
+		if err := g.tx.expire(); err != nil {
+			return err
+		}
+		seen, err = g.look(ids, accounts)
 	}
+	g.now, g.before, g.balances = seen.now, seen.balances, maps.Clone(seen.balances)
+	return err
+}
+
+// look reads postings, and then accounts with those that these postings name. Where
+// nothing is written before the accounts they are held at once.
+func (g *group) look(ids []string, accounts map[string]bool) (look, error) {
 	if err := g.readPostings(ids); err != nil {
-		return err
+		return look{}, err
 	}
 	for _, p := range g.known {
 		for _, leg := range p.Legs {
 			accounts[string(leg.Account)] = true
 		}
 	}
-	g.bounds = map[ledger.Account]ledger.Bounds{}
-	names := slices.Sorted(maps.Keys(accounts))
-	if !g.hasRows { // nothing is written before the accounts: they can be held at once
-		if g.before, err = g.tx.store.dialect.hold(g.tx, names); err == nil && len(g.before) < len(names) {
-			err = g.tx.store.dialect.make(g.tx, names)
-			g.remade = true
-		}
-		g.balances = maps.Clone(g.before)
-		return err
-	}
-	g.before = make(map[ledger.Account]ledger.Balance, len(accounts))
-	err = g.tx.store.dialect.balances(g.tx, names, func(name string, b ledger.Balance) { g.before[ledger.Account(name)] = b })
-	g.balances = maps.Clone(g.before)
-	return err
-}
-
-// expire gives up what has expired, and takes the store's time.
-func (g *group) expire() error {
-	now, args := g.tx.store.clockSQL()
-	var micros, expired int64
-	if err := g.tx.row("SELECT "+now+", (SELECT count(*) FROM postings WHERE open = 1 AND expires IS NOT NULL AND expires <= "+now+")",
-		slices.Concat(args, args)...).Scan(&micros, &expired); err != nil {
-		return fmt.Errorf("sqlstore: clock: %w", err)
-	}
-	g.now = time.UnixMicro(micros).UTC()
-	if expired == 0 {
-		return nil
-	}
-	return g.tx.expire()
+	g.names = slices.Sorted(maps.Keys(accounts))
+	return g.tx.store.dialect.look(g.tx, g.names, !g.hasRows)
 }
 
 func (g *group) readAnswers(keys []string) error {
@@ -230,14 +214,13 @@ func (g *group) post(c *program.Change) error {
 	if len(c.Postings) == 0 {
 		return nil
 	}
-	trial := &trial{group: g, balances: map[ledger.Account]ledger.Balance{}, bounds: map[ledger.Account]ledger.Bounds{}, known: map[string]*knownPosting{}}
+	trial := &trial{group: g, balances: map[ledger.Account]ledger.Balance{}, known: map[string]*knownPosting{}}
 	for _, p := range c.Postings {
 		if err := trial.post(c.At, p); err != nil {
 			return err
 		}
 	}
 	maps.Copy(g.balances, trial.balances)
-	maps.Copy(g.bounds, trial.bounds)
 	maps.Copy(g.known, trial.known)
 	g.moves, g.resolved, g.made = append(g.moves, trial.moves...), append(g.resolved, trial.resolved...), append(g.made, trial.made...)
 	return nil
@@ -247,7 +230,6 @@ func (g *group) post(c *program.Change) error {
 type trial struct {
 	*group
 	balances map[ledger.Account]ledger.Balance
-	bounds   map[ledger.Account]ledger.Bounds
 	known    map[string]*knownPosting
 	moves    []ledger.Movement
 	resolved []string
@@ -265,17 +247,13 @@ func (t *trial) post(at time.Time, p ledger.Posting) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	var expires any
-	if !p.Expires.IsZero() {
-		expires = p.Expires.UnixMicro()
-	}
 	if before := t.find(p.ID); before != nil {
 		if !before.Equal(p) {
 			return &ledger.ConflictError{ID: p.ID}
 		}
 		return nil
 	}
-	if expires != nil && t.now.UnixMicro() >= p.Expires.UnixMicro() {
+	if !p.Expires.IsZero() && t.now.UnixMicro() >= p.Expires.UnixMicro() {
 		return &ledger.ResolvedError{ID: p.ID, Of: p.ID}
 	}
 	var pending []ledger.Leg
@@ -298,21 +276,29 @@ func (t *trial) post(at time.Time, p ledger.Posting) error {
 		if !ok {
 			return &ledger.BoundError{Posting: p.ID, Account: m.Account}
 		}
-		t.balances[m.Account], t.bounds[m.Account] = next, m.Bounds
+		t.balances[m.Account] = next
 		t.moves = append(t.moves, m)
 	}
 	t.known[p.ID] = &knownPosting{p, p.Kind == ledger.Pending}
+	t.made = append(t.made, postingRow(at, p))
+	return nil
+}
+
+func postingRow(at time.Time, p ledger.Posting) program.Row {
+	var expires any
+	if !p.Expires.IsZero() {
+		expires = p.Expires.UnixMicro()
+	}
 	open := int64(0)
 	if p.Kind == ledger.Pending {
 		open = 1
 	}
-	t.made = append(t.made, program.Row{Values: []any{p.ID, int64(p.Kind), p.Of, expires, open, at.UnixMicro(), ledger.FormatLegs(p.Legs)}})
-	return nil
+	return program.Row{Values: []any{p.ID, int64(p.Kind), p.Of, expires, open, at.UnixMicro(), ledger.FormatLegs(p.Legs)}}
 }
 
 // write writes the changes that are carried out, and the journal.
 func (g *group) write() error {
-	for _, step := range []func() (bool, error){g.commands, g.expected, g.rows, g.postings, g.accounts} {
+	for _, step := range []func() (bool, error){g.commands, g.expected, g.rows, g.postings} {
 		fits, err := step()
 		if err != nil {
 			return err
@@ -414,7 +400,7 @@ func (g *group) rows() (bool, error) {
 	slices.SortStableFunc(all, func(a, b program.Row) int {
 		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(min(a.Version, 1), min(b.Version, 1)), cmp.Compare(a.Changed, b.Changed))
 	})
-	return fitted(g.tx.rows(0, all))
+	return fitted(g.tx.rows(0, all, false))
 }
 
 func (g *group) postings() (bool, error) {
@@ -430,61 +416,31 @@ func (g *group) postings() (bool, error) {
 			return false, err
 		}
 	}
-	return g.insert(&postingsTable, g.made)
+	return g.accounts()
 }
 
-// accounts writes what all postings together do to each account. It does not fit if
-// an account changed since it was read, and does not allow it any more.
+// accounts writes the postings, and what they do together to each account. It does not
+// fit if an account changed since it was read, and does not allow it any more.
 func (g *group) accounts() (bool, error) {
-	var names []string
-	for _, a := range slices.Sorted(maps.Keys(g.bounds)) {
-		names = append(names, string(a))
-	}
-	if len(names) == 0 {
+	if len(g.made) == 0 {
 		return true, nil
 	}
-	if g.hasRows || g.remade {
-		held, err := g.hold(names)
-		if err != nil {
+	all, ok := demands(g.moves)
+	if !ok {
+		return false, nil
+	}
+	if len(g.before) < len(g.names) {
+		if err := g.tx.store.dialect.make(g.tx, g.names); err != nil {
 			return false, err
 		}
-		changed := slices.ContainsFunc(names, func(name string) bool { return held[ledger.Account(name)] != g.before[ledger.Account(name)] })
-		refused := slices.ContainsFunc(g.outcomes, func(o program.Outcome) bool { return o.Refusal != nil })
-		if changed && (refused || !allows(held, g.moves)) {
-			return false, nil // what was refused might fit now
-		}
 	}
-	moves := make([]ledger.Movement, len(names))
-	for i, name := range names {
-		a := ledger.Account(name)
-		before, after := g.before[a], g.balances[a]
-		moves[i] = ledger.Movement{Account: a, Posted: after.Posted - before.Posted, Out: after.Out - before.Out, In: after.In - before.In, Bounds: g.bounds[a]}
+	fits, held, err := g.tx.store.dialect.post(g.tx, g.made, all)
+	if err != nil || !fits {
+		return false, err
 	}
-	return true, g.tx.store.dialect.set(g.tx, moves)
-}
-
-// hold locks accounts, and makes those that are not there yet.
-func (g *group) hold(names []string) (map[ledger.Account]ledger.Balance, error) {
-	held, err := g.tx.store.dialect.hold(g.tx, names)
-	if err != nil || len(held) == len(names) || g.tx.store.dialect.oneWriter() {
-		return held, err
-	}
-	if err := g.tx.store.dialect.make(g.tx, names); err != nil {
-		return nil, err
-	}
-	return g.tx.store.dialect.hold(g.tx, names)
-}
-
-// allows reports whether balances allow movements, one after another.
-func allows(balances map[ledger.Account]ledger.Balance, moves []ledger.Movement) bool {
-	for _, m := range moves {
-		next, ok := m.On(balances[m.Account])
-		if !ok {
-			return false
-		}
-		balances[m.Account] = next
-	}
-	return true
+	// What was refused might fit now.
+	changed := slices.ContainsFunc(held, func(h heldAccount) bool { return h.balance != g.before[h.account] })
+	return !changed || !slices.ContainsFunc(g.outcomes, func(o program.Outcome) bool { return o.Refusal != nil }), nil
 }
 
 // list asks for rows whose column is one of the values; the query ends with the column.
