@@ -380,13 +380,17 @@ var errPower = errors.New("the power failed")
 // it is.
 type faulty struct {
 	program.Store
+	mu        sync.Mutex // several engines may write
 	calls, at int
 	written   bool
 }
 
 func (f *faulty) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	f.mu.Lock()
 	f.calls++
-	if f.calls != f.at {
+	now := f.calls == f.at
+	f.mu.Unlock()
+	if !now {
 		return f.Store.Apply(ctx, changes)
 	}
 	if f.written {

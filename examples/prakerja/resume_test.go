@@ -41,13 +41,15 @@ func process(ctx context.Context, folder string, args ...string) *exec.Cmd {
 func TestKilledRunContinues(t *testing.T) {
 	undisturbed, killed := t.TempDir(), t.TempDir()
 	args := []string{"-n", "1200", "-chunk", "150"}
+	began := time.Now()
 	want := performed(t, undisturbed, args...)
+	whole := time.Since(began)
 
-	dice := rand.New(rand.NewPCG(4, uint64(time.Now().UnixNano())))
+	dice := rand.New(rand.NewPCG(4, 5))
 	var kills int
 	var out []byte
 	for {
-		patience := time.Duration(30+dice.IntN(250)) * time.Millisecond
+		patience := whole/50 + time.Duration(dice.Int64N(int64(whole/8)))
 		if kills >= 12 {
 			patience = time.Minute
 		}

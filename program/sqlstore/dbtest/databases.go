@@ -143,10 +143,9 @@ func NewServer(dir string) (s *Server, missing string, err error) {
 
 // Start starts the server, and returns when it answers.
 func (s *Server) Start() error {
-	if err := s.launch(); err != nil {
-		return err
-	}
-	if err := waitFor(s.URL); err != nil {
+	soon, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.Restart(soon); err != nil {
 		return fmt.Errorf("the server does not answer: %w: %w", err, s.Stop())
 	}
 	return nil
@@ -190,7 +189,8 @@ func (s *Server) Kill() error {
 }
 
 // Restart starts a server that was killed, and returns when it answers. While processes of
-// the killed one are still there it refuses to start; so it is started until it does.
+// the killed one are still there, or somebody else has its port for a moment, it refuses to
+// start; so it is started until it does.
 func (s *Server) Restart(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := s.launch(); err != nil {
@@ -265,13 +265,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// waitFor asks the server until it answers, for at most 30 seconds.
-func waitFor(url string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	return waitIn(ctx, url)
-}
-
+// waitIn asks the server until it answers.
 func waitIn(ctx context.Context, url string) error {
 	db, err := sql.Open("pgx", url)
 	if err != nil {

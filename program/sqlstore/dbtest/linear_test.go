@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -164,15 +165,19 @@ type deskClock struct{ phase atomic.Int64 }
 
 func (c *deskClock) now() time.Time { return deskNow.Add(time.Duration(c.phase.Load()) * time.Hour) }
 
-type openStore func(t *testing.T, clock func() time.Time) program.Store
+// openStore opens a store of its own for a history, and says how it is closed after it.
+type openStore func(t *testing.T, clock func() time.Time) (program.Store, func() error)
 
-func inMemory(_ *testing.T, clock func() time.Time) program.Store { return memstore.NewAt(clock) }
+func inMemory(_ *testing.T, clock func() time.Time) (program.Store, func() error) {
+	return memstore.NewAt(clock), func() error { return nil }
+}
 
 // record lets workers run errands against a store, and writes down when each
 // was called and answered.
 func record(t *testing.T, open openStore, desks int, seed uint64) []porcupine.Operation {
 	ctx, clock := t.Context(), &deskClock{}
-	store := open(t, clock.now)
+	store, shut := open(t, clock.now)
+	defer func() { require.NoError(t, shut()) }()
 	plan := &quota.Plan{Name: "x", Tiers: 1, Ticket: quota.PerPerson}
 	for desk := range desks {
 		plan.Pools = append(plan.Pools, quota.Pool{ID: deskPlace(desk).Pool, Seats: deskSeats})
@@ -322,17 +327,16 @@ func TestSeatHistoriesAreLinearizable(t *testing.T) {
 	// What is on the disk is not asked here: so it is written when the database likes.
 	for name, open := range map[string]openStore{
 		"memory": inMemory,
-		"SQLite": func(t *testing.T, clock func() time.Time) program.Store {
-			store, shut, err := openFor("sqlite", "file:"+filepath.Join(quickDir(t), "desk.db"), sqlstore.SQLite, clock)
+		"SQLite": func(t *testing.T, clock func() time.Time) (program.Store, func() error) {
+			dir := quickDir(t)
+			store, shut, err := openFor("sqlite", "file:"+filepath.Join(dir, "desk.db"), sqlstore.SQLite, clock)
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, shut()) })
-			return store
+			return store, func() error { return errors.Join(shut(), os.RemoveAll(dir)) }
 		},
-		"PostgreSQL": func(t *testing.T, clock func() time.Time) program.Store {
+		"PostgreSQL": func(t *testing.T, clock func() time.Time) (program.Store, func() error) {
 			store, shut, err := openFor("pgx", ownSchema(t, fmt.Sprint("desk_", deskSchemas.Add(1)))+"&synchronous_commit=off", sqlstore.PostgreSQL, clock)
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, shut()) })
-			return store
+			return store, shut
 		},
 	} {
 		histories := histories
@@ -345,7 +349,10 @@ func TestSeatHistoriesAreLinearizable(t *testing.T) {
 		})
 		if name != "memory" {
 			t.Run(name+", in groups", func(t *testing.T) {
-				linear, _ := checkHistories(t, func(t *testing.T, clock func() time.Time) program.Store { return program.Grouped(open(t, clock)) }, tier(1, 3, 300), desks)
+				linear, _ := checkHistories(t, func(t *testing.T, clock func() time.Time) (program.Store, func() error) {
+					store, shut := open(t, clock)
+					return program.Grouped(store), shut
+				}, tier(1, 3, 300), desks)
 				require.Equal(t, tier(1, 3, 300), linear)
 			})
 		}
@@ -402,12 +409,14 @@ func (s *forgetful) Apply(ctx context.Context, changes []program.Change) ([]prog
 // The controls: a store that loses what it acknowledged is caught, and so is a counter that
 // two may change at once.
 func TestABrokenStoreIsCaught(t *testing.T) {
-	_, not := checkHistories(t, func(t *testing.T, clock func() time.Time) program.Store {
-		return &forgetful{Store: inMemory(t, clock)}
+	_, not := checkHistories(t, func(t *testing.T, clock func() time.Time) (program.Store, func() error) {
+		store, shut := inMemory(t, clock)
+		return &forgetful{Store: store}, shut
 	}, 5, 2)
 	require.Equal(t, 5, not)
-	_, not = checkHistories(t, func(t *testing.T, clock func() time.Time) program.Store {
-		return &racy{inMemory(t, clock)}
+	_, not = checkHistories(t, func(t *testing.T, clock func() time.Time) (program.Store, func() error) {
+		store, shut := inMemory(t, clock)
+		return &racy{store}, shut
 	}, 5, 70)
 	require.Positive(t, not)
 }

@@ -339,8 +339,8 @@ func TestAClockAnHourOff(t *testing.T) {
 }
 
 // everyStore opens an empty store of each kind.
-func everyStore() map[string]openStore {
-	return map[string]openStore{
+func everyStore() map[string]func(*testing.T, func() time.Time) program.Store {
+	return map[string]func(*testing.T, func() time.Time) program.Store{
 		"memory": func(_ *testing.T, clock func() time.Time) program.Store { return memstore.NewAt(clock) },
 		"SQLite": func(t *testing.T, clock func() time.Time) program.Store {
 			store, _ := dbtest.OpenSQLite(t, clock)
