@@ -51,8 +51,8 @@ type waiter struct {
 // mostTogether is how many changes share a transaction at most.
 const mostTogether = 256
 
-// manyTurns is how often others are let go first without anybody coming: some microseconds,
-// less than a thousandth of what it takes to write.
+// manyTurns is how often others are let go first without anybody coming: a few microseconds,
+// little beside what it takes to write.
 const manyTurns = 16
 
 // apply carries out one change. The error means that the outcome is unknown, or, if the

@@ -291,7 +291,7 @@ func TestEveryChangeOfHistoryIsFound(t *testing.T) {
 	written, err := store.Journal(t.Context(), 0, 1<<20)
 	require.NoError(t, err)
 	require.Len(t, written, int(c.Size))
-	for i := range written {
+	for i := 0; i < len(written); i += stride() {
 		for what, tamper := range tamperings(i) {
 			store.tamper = tamper
 			changed, err := store.Journal(t.Context(), 0, 1<<20)

@@ -323,6 +323,9 @@ func TestManifestRefuses(t *testing.T) {
 
 // The Python script, which shares no code, agrees with the library.
 func TestPythonAgrees(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
@@ -379,6 +382,9 @@ print("tried", tried)
 // Of a proof with a witness, a removal, a fallback and a one-time code the script
 // refuses every changed byte of every file, and names the file.
 func TestPythonRefusesAnyChangedByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")

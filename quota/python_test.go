@@ -121,6 +121,9 @@ func bustedPlan(r *rand.Rand) []byte {
 // The script takes the plans that the library takes, in their canonical form,
 // and no others.
 func TestPythonReadsPlansByTheSameRules(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	r := rand.New(rand.NewPCG(8, 1))
 	dir, want := t.TempDir(), &strings.Builder{}
 	good, bad := 0, 0

@@ -129,6 +129,9 @@ func TestRecordsAreCounted(t *testing.T) {
 // A hundred thousand orders with names of every kind make a valid file of both versions. A
 // name that a bank cannot take is refused, and never cut or left out.
 func TestHostileNamesMakeAValidFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	if _, err := exec.LookPath("xmllint"); err != nil {
 		t.Skip("xmllint is not installed: files are not validated against their schemas")
 	}

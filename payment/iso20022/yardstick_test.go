@@ -85,6 +85,9 @@ func BenchmarkCamt053XML(b *testing.B) {
 // within what the collector leaves lying. The control, which keeps every entry, needs more
 // for more.
 func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	const (
 		limit  = 16 << 20
 		leeway = 12 << 20 // what the collector may be behind; the control needs 45 MiB more

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"sync"
@@ -48,6 +49,9 @@ func TestStore(t *testing.T, open func(t *testing.T, clock func() time.Time) pro
 		{"another payload under a key is a conflict", "a key belongs to one command", (*suite).keyConflict},
 		{"a refusal is not stored under the key", "the command can be tried again", (*suite).refusalNotStored},
 		{"no account leaves its bounds", "the last seat is given once", (*suite).bounds},
+		{"no account goes over the numbers", "the ends of what is counted are bounds too", (*suite).ends},
+		{"a stale row is heard of first", "whoever reads again may find that it fits", (*suite).staleFirst},
+		{"what is carried out has its answer", "whatever way a store finds to write it", (*suite).answers},
 		{"a posting is made once", "its id is its idempotency key", (*suite).postingOnce},
 		{"a pending posting is posted or voided once", "what is reserved is not available", (*suite).pending},
 		{"a pending posting expires", "expired holds need no sweeper", (*suite).expiry},
@@ -398,6 +402,44 @@ func (s *suite) pending() {
 	s.done(program.Change{Postings: []ledger.Posting{hold, {ID: "void2", Kind: ledger.Void, Of: "hold2"}}})
 	if left := s.balance("left"); left != (ledger.Balance{Posted: 1}) {
 		s.Errorf("left %+v after the void", left)
+	}
+}
+
+func (s *suite) ends() {
+	most := posting("issue", "issued", "left", math.MaxInt64)
+	most.Legs[0].Bounds = ledger.Free()
+	s.done(program.Change{Postings: []ledger.Posting{most, posting("there", "left", "held", 1), posting("back", "held", "left", 1)}}) // all accounts are there
+	all := posting("all", "left", "held", math.MaxInt64)
+	all.Legs[0].Bounds = ledger.AtLeast(1)
+	refusedAs[*ledger.BoundError](s, s.apply(program.Change{Postings: []ledger.Posting{all}})[0])
+	more := posting("more", "issued", "left", 1)
+	more.Legs[0].Bounds, more.Legs[1].Bounds = ledger.Free(), ledger.Free()
+	refusedAs[*ledger.BoundError](s, s.apply(program.Change{Postings: []ledger.Posting{more}})[0])
+	all.ID, all.Legs[0].Amount, all.Legs[1].Amount = "but one", 1-math.MaxInt64, math.MaxInt64-1
+	s.done(program.Change{Postings: []ledger.Posting{all}})
+	if left, held := s.balance("left").Posted, s.balance("held").Posted; left != 1 || held != math.MaxInt64-1 {
+		s.Errorf("left %d, held %d", left, held)
+	}
+}
+
+func (s *suite) staleFirst() {
+	s.done(issue(1), program.Change{Rows: []program.Row{applicant(1, 0)}})
+	s.done(program.Change{Rows: []program.Row{applicant(1, 1)}, Postings: []ledger.Posting{posting("seat", "left", "held", 1)}})
+	again := posting("seat of a twin", "left", "held", 1) // there is none, because the first has it
+	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{applicant(1, 1)}, Postings: []ledger.Posting{again}})[0])
+}
+
+func (s *suite) answers() {
+	if none := s.apply(); len(none) != 0 {
+		s.Errorf("no change has %d outcomes", len(none))
+	}
+	s.done(issue(3))
+	for i, c := range []program.Change{{Postings: []ledger.Posting{posting("a", "left", "held", 1)}},
+		{Postings: []ledger.Posting{posting("b", "left", "held", 1)}}, {Rows: []program.Row{applicant(1, 0)}}} {
+		c.Answer = []byte{byte(i), 7}
+		if o := s.apply(c)[0]; o.Refusal != nil || !bytes.Equal(o.Answer, c.Answer) {
+			s.Errorf("change %d: %+v", i, o)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gelombang/gelombang/program"
 	"github.com/gelombang/gelombang/program/ledger"
@@ -42,12 +44,18 @@ func (s *Store) alone(ctx context.Context, changes []program.Change) (bool, erro
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	var fits bool
-	err := untilKept(func() (err error) {
-		fits, err = s.dialect.postAlone(context.WithoutCancel(ctx), s, after, before, postings, all)
-		return err
-	})
+	fits, err := s.dialect.postAlone(context.WithoutCancel(ctx), s, after, before, postings, all)
+	if certain(err) {
+		return false, nil
+	}
 	return fits, err
+}
+
+// certain reports whether the server itself says that a statement has failed: then nothing of
+// it was kept. Of a connection that ends (08, 57) nobody knows.
+func certain(err error) bool {
+	var coded interface{ SQLState() string }
+	return errors.As(err, &coded) && !strings.HasPrefix(coded.SQLState(), "08") && !strings.HasPrefix(coded.SQLState(), "57")
 }
 
 // onlyNew reports whether a change only makes postings that are about no other.

@@ -14,8 +14,19 @@ import (
 
 // Apply implements program.Store.
 func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
-	if fits, err := s.alone(ctx, changes); fits || err != nil {
-		return make([]program.Outcome, len(changes)), err
+	outcomes := make([]program.Outcome, len(changes))
+	if len(changes) == 0 {
+		return outcomes, nil
+	}
+	fits, err := s.alone(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	if fits {
+		for i := range changes {
+			outcomes[i].Answer = changes[i].Answer
+		}
+		return outcomes, nil
 	}
 	// On a server, where each statement is a journey, one change of rows is a group too.
 	if len(changes) > 1 || !s.dialect.oneWriter() && len(changes[0].Rows) > 0 {
@@ -24,8 +35,7 @@ func (s *Store) Apply(ctx context.Context, changes []program.Change) ([]program.
 			return outcomes, err
 		}
 	}
-	outcomes := make([]program.Outcome, len(changes))
-	err := s.transaction(ctx, func(tx *transaction) error {
+	err = s.transaction(ctx, func(tx *transaction) error {
 		var entries []*program.Entry
 		for i := range changes {
 			outcome, err := tx.apply(&changes[i], len(changes) == 1)

@@ -56,6 +56,9 @@ func demands(moves []ledger.Movement) ([]demand, bool) {
 		if !m.Frees {
 			d.low = max(d.low, less(m.Bounds.Min, sums[3]))
 			d.high = min(d.high, less(m.Bounds.Max, sums[4]))
+			if d.low == math.MaxInt64 || d.high == math.MinInt64 {
+				return nil, false // or beyond: no account has that
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b demand) int { return cmp.Compare(a.account, b.account) })

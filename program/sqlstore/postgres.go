@@ -260,7 +260,7 @@ func (postgres) move(tx *transaction, moves []ledger.Movement) (ledger.Account, 
 	}
 	rows, err := tx.query(`UPDATE accounts AS t SET posted = t.posted + v.p, outgoing = t.outgoing + v.o, incoming = t.incoming + v.i, minimum = v.lo, maximum = v.hi
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[]) AS v (a, p, o, i, lo, hi, frees)
-WHERE t.account = v.a AND (v.frees OR (t.posted + v.p - t.outgoing - v.o >= v.lo AND t.posted + v.p + t.incoming + v.i <= v.hi))
+WHERE t.account = v.a AND (v.frees OR (t.posted::numeric + v.p - t.outgoing - v.o >= v.lo AND t.posted::numeric + v.p + t.incoming + v.i <= v.hi))
 RETURNING t.account`, names, posted, out, in, low, high, frees)
 	if err != nil {
 		return "", err

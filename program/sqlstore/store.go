@@ -143,17 +143,12 @@ func (s *Store) dropWriter() error {
 // writer, so that it cannot fail half way for want of the lock. A transaction that
 // the database broke off in favour of another is run again: nothing of it was kept.
 func (s *Store) transaction(ctx context.Context, work func(*transaction) error) error {
-	return untilKept(func() error { return s.transact(ctx, work) })
-}
-
-// untilKept does what a database may break off, until it does not.
-func untilKept(do func() error) error {
-	err := do()
+	err := s.transact(ctx, work)
 	for range givenWay {
 		if !brokenOff(err) {
 			break
 		}
-		err = do()
+		err = s.transact(ctx, work)
 	}
 	return err
 }

@@ -53,8 +53,25 @@ var errMisfit = errors.New("sqlstore: a group does not fit")
 
 var errJournal = errors.New("sqlstore: the journal has an entry that it should not have")
 
+// errExpired says that something has expired that still holds accounts. It is given up in a
+// transaction of its own, before the accounts of the group are locked: locked the other way
+// round, two could wait for each other.
+var errExpired = errors.New("sqlstore: something has expired")
+
 // together carries out changes as a group.
 func (s *Store) together(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	for {
+		outcomes, err := s.groupOf(ctx, changes)
+		if !errors.Is(err, errExpired) {
+			return outcomes, err
+		}
+		if err := s.transaction(ctx, (*transaction).expire); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *Store) groupOf(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
 	var outcomes []program.Outcome
 	err := s.transaction(ctx, func(tx *transaction) error {
 		g := &group{tx: tx, changes: changes, outcomes: make([]program.Outcome, len(changes)), known: map[string]*knownPosting{}}
@@ -107,10 +124,7 @@ func (g *group) read() (err error) {
 	}
 	seen, err := g.look(ids, accounts)
 	if err == nil && seen.expired {
-		if err := g.tx.expire(); err != nil {
-			return err
-		}
-		seen, err = g.look(ids, accounts)
+		return errExpired
 	}
 	g.now, g.before, g.balances = seen.now, seen.balances, maps.Clone(seen.balances)
 	return err
@@ -181,6 +195,9 @@ func (g *group) decide(i int) (written bool, err error) {
 			return false, err
 		}
 		err = g.post(c)
+	}
+	if err != nil && len(g.changes) == 1 {
+		return false, errMisfit // by itself it hears first whether its rows are stale
 	}
 	if err != nil {
 		g.outcomes[i] = program.Outcome{Refusal: err}
@@ -313,7 +330,7 @@ func (g *group) write() error {
 			entries = append(entries, e)
 		}
 	}
-	if len(entries) == 0 && !g.now.IsZero() {
+	if len(entries) == 0 && !g.hasRows && !g.now.IsZero() { // every lock was there when it was read
 		return program.CheckClock(g.changes, g.now)
 	}
 	return g.tx.finish(g.changes, entries)
