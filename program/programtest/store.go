@@ -427,6 +427,18 @@ func (s *suite) staleFirst() {
 	s.done(program.Change{Rows: []program.Row{applicant(1, 1)}, Postings: []ledger.Posting{posting("seat", "left", "held", 1)}})
 	again := posting("seat of a twin", "left", "held", 1) // there is none, because the first has it
 	refusedAs[*program.StaleError](s, s.apply(program.Change{Rows: []program.Row{applicant(1, 1)}, Postings: []ledger.Posting{again}})[0])
+	s.done(program.Change{Postings: []ledger.Posting{posting("free", "held", "left", 1)}})
+	seat := func(n byte) program.Change {
+		return program.Change{Rows: []program.Row{applicant(n, 0)}, Postings: []ledger.Posting{posting(fmt.Sprint("seat ", n), "left", "held", 1)}}
+	}
+	late := seat(2) // the same row, and no seat is left: it is not said to be full
+	late.Postings[0].ID = "another"
+	outcomes := s.apply(seat(2), late, seat(3))
+	if outcomes[0].Refusal != nil {
+		s.Errorf("the first: %v", outcomes[0].Refusal)
+	}
+	refusedAs[*program.StaleError](s, outcomes[1])
+	refusedAs[*ledger.BoundError](s, outcomes[2])
 }
 
 func (s *suite) answers() {

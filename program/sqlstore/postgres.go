@@ -421,7 +421,7 @@ SELECT now, (SELECT count(*) FROM made) FROM head`, slices.Concat([]any{at}, arg
 	return time.UnixMicro(micros).UTC(), nil
 }
 
-func (d postgres) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {
+func (d postgres) find(r querier, t *table, keys []program.Key) ([]program.Row, error) {
 	rows := make([]program.Row, len(keys))
 	for i, key := range keys {
 		rows[i].Values = key.Values

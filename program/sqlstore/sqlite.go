@@ -227,7 +227,7 @@ func (sqlite) move(tx *transaction, moves []ledger.Movement) (ledger.Account, er
 // together is how many keys one statement of SQLite looks up.
 const together = 100
 
-func (sqlite) find(r reader, t *table, keys []program.Key) ([]program.Row, error) {
+func (sqlite) find(r querier, t *table, keys []program.Key) ([]program.Row, error) {
 	found := make([]program.Row, 0, len(keys))
 	for part := range slices.Chunk(keys, together) {
 		args := make([]any, 0, len(part)*t.spec.Key)

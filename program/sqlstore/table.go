@@ -62,7 +62,7 @@ type dialect interface {
 	// move carries out movements and returns the account that refused.
 	move(tx *transaction, moves []ledger.Movement) (ledger.Account, error)
 	// find reads the rows with the given keys.
-	find(r reader, t *table, keys []program.Key) ([]program.Row, error)
+	find(r querier, t *table, keys []program.Key) ([]program.Row, error)
 	// balances reads accounts, each named once; unused ones are left out.
 	balances(r querier, accounts []string, each func(name string, b ledger.Balance)) error
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -179,14 +180,9 @@ func (g *group) readPostings(ids []string) error {
 // decide says whether change i is written; otherwise it has its outcome.
 func (g *group) decide(i int) (written bool, err error) {
 	c := &g.changes[i]
-	if c.Key != "" {
-		if before, ok := g.answers[c.Key]; ok {
-			if !bytes.Equal(g.prints[c.Key], c.Fingerprint) {
-				before = program.Outcome{Refusal: &program.KeyConflictError{Key: c.Key}}
-			}
-			g.outcomes[i] = before
-			return false, nil
-		}
+	if before, ok := g.answered(c); ok {
+		g.outcomes[i] = before
+		return false, nil
 	}
 	err = g.post(c)
 	if err != nil && !g.looked {
@@ -195,9 +191,6 @@ func (g *group) decide(i int) (written bool, err error) {
 			return false, err
 		}
 		err = g.post(c)
-	}
-	if err != nil && len(g.changes) == 1 {
-		return false, errMisfit // by itself it hears first whether its rows are stale
 	}
 	if err != nil {
 		g.outcomes[i] = program.Outcome{Refusal: err}
@@ -208,6 +201,15 @@ func (g *group) decide(i int) (written bool, err error) {
 		g.answers[c.Key], g.prints[c.Key] = program.Outcome{Replayed: true, Answer: c.Answer}, c.Fingerprint
 	}
 	return true, nil
+}
+
+// answered says what was answered before under the key of a change.
+func (g *group) answered(c *program.Change) (program.Outcome, bool) {
+	before, ok := g.answers[c.Key]
+	if ok && !bytes.Equal(g.prints[c.Key], c.Fingerprint) {
+		before = program.Outcome{Refusal: &program.KeyConflictError{Key: c.Key}}
+	}
+	return before, ok && c.Key != ""
 }
 
 // lookAll looks for every posting of the group among those that are there already. Most
@@ -315,6 +317,9 @@ func postingRow(at time.Time, p ledger.Posting) program.Row {
 
 // write writes the changes that are carried out, and the journal.
 func (g *group) write() error {
+	if err := g.stale(); err != nil {
+		return err
+	}
 	for _, step := range []func() (bool, error){g.commands, g.expected, g.rows, g.postings} {
 		fits, err := step()
 		if err != nil {
@@ -334,6 +339,86 @@ func (g *group) write() error {
 		return program.CheckClock(g.changes, g.now)
 	}
 	return g.tx.finish(g.changes, entries)
+}
+
+// stale looks again at the changes that their accounts refuse. Where a key is answered by
+// now, or a row has another version, that is said instead: somebody was first, and whoever
+// reads again may find that it was the same command.
+func (g *group) stale() error {
+	refused := func(i int) bool {
+		var conflict *program.KeyConflictError
+		err := g.outcomes[i].Refusal
+		return err != nil && !errors.As(err, &conflict)
+	}
+	var keys []string
+	rows := map[program.TableID][]program.Key{}
+	for i := range g.changes {
+		if !refused(i) {
+			continue
+		}
+		if c := &g.changes[i]; c.Key != "" {
+			keys = append(keys, c.Key)
+		}
+		for _, x := range g.wants(&g.changes[i]) {
+			if len(x.Values) == g.tx.store.tables[x.Table].spec.Key {
+				rows[x.Table] = append(rows[x.Table], x.Key)
+			}
+		}
+	}
+	if len(keys)+len(rows) == 0 {
+		return nil
+	}
+	if err := g.readAnswers(keys); err != nil {
+		return err
+	}
+	versions := map[string]int64{}
+	name := func(k program.Key) string { return fmt.Sprintf("%d %q", k.Table, k.Values) }
+	for id, keys := range rows {
+		t := &g.tx.store.tables[id]
+		found, err := g.tx.store.dialect.find(g.tx, t, keys)
+		if err != nil {
+			return err
+		}
+		for _, row := range found {
+			versions[name(program.Key{Table: id, Values: row.Values[:t.spec.Key]})] = row.Version
+		}
+	}
+	for i := range g.changes {
+		wants := g.wants(&g.changes[i])
+		if !refused(i) {
+			if !g.outcomes[i].Replayed { // those behind it find its rows
+				for n, row := range g.changes[i].Rows {
+					key := name(wants[len(g.changes[i].Expect)+n].Key)
+					if versions[key] = row.Version + 1; row.Gone {
+						delete(versions, key)
+					}
+				}
+			}
+			continue
+		}
+		if before, ok := g.answered(&g.changes[i]); ok {
+			g.outcomes[i] = before
+			continue
+		}
+		for n, x := range wants {
+			if versions[name(x.Key)] != x.Version {
+				g.outcomes[i] = program.Outcome{Refusal: &program.StaleError{Table: g.tx.store.tables[x.Table].spec.Name, Row: n}}
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// wants lists the rows on which a change was decided: those that it expects, and those that
+// it writes.
+func (g *group) wants(c *program.Change) []program.Expected {
+	all := slices.Clone(c.Expect)
+	for _, row := range c.Rows {
+		key := min(g.tx.store.tables[row.Table].spec.Key, len(row.Values))
+		all = append(all, program.Expected{Key: program.Key{Table: row.Table, Values: row.Values[:key]}, Version: row.Version})
+	}
+	return all
 }
 
 func (g *group) commands() (bool, error) {
