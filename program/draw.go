@@ -329,7 +329,13 @@ func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64)
 	if err != nil || w.State == WaveAnnounced {
 		return counts, err
 	}
-	return counts, e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil, nil)
+	if err = e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil, nil); err != nil {
+		// Another process may have ended the same job in the same instant.
+		if now, again := e.Wave(ctx, wave); again == nil && now.State == WaveAnnounced {
+			err = nil
+		}
+	}
+	return counts, err
 }
 
 func (s *steps[T]) announce(c *Case[T], d *drawn, refused error) error {

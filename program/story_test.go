@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -610,4 +611,48 @@ func TestFireSaysWhyNot(t *testing.T) {
 	require.ErrorAs(t, e.Fire(ctx, program.By{Actor: "planner"}, 1, done, program.Report{Event: program.Drawn}), &refused)
 	require.ErrorAs(t, e.Fire(ctx, program.By{Actor: "planner"}, 1, done, program.Report{Event: "overdue"}), &refused)
 	require.Equal(t, lifecycle.CodeClockOnly, refused.Reasons[0].Code, "a deadline is the clock's")
+}
+
+// twin lets another process come first, once, when a wave is about to be written.
+type twin struct {
+	program.Store
+	first func()
+}
+
+func (s *twin) Apply(ctx context.Context, changes []program.Change) ([]program.Outcome, error) {
+	for _, c := range changes {
+		if first := s.first; first != nil && slices.ContainsFunc(c.Rows, func(r program.Row) bool { return r.Table == program.TableWaves }) {
+			s.first = nil
+			first()
+		}
+	}
+	return s.Store.Apply(ctx, changes)
+}
+
+// Of two processes that end an announcement in the same instant the second hears that it is
+// done, with the same counts.
+func TestTwoEndAnAnnouncement(t *testing.T) {
+	s := newStory(memstore.New())
+	s.until = 6
+	require.NoError(t, s.run(t))
+	s.now = day(7)
+	by := program.By{Actor: "planner"}
+	other := s.engine(t)
+	require.NoError(t, s.draw(t.Context(), other, by))
+	store := &twin{Store: s.store}
+	s.store = store
+	e := s.engine(t)
+	var first program.Counts
+	store.first = func() {
+		var err error
+		first, err = other.Announce(t.Context(), by, "announce", 1)
+		require.NoError(t, err)
+	}
+	second, err := e.Announce(t.Context(), by, "announce", 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, first)
+	require.Equal(t, first, second)
+	w, err := e.Wave(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, program.WaveAnnounced, w.State)
 }
