@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -329,7 +330,10 @@ func (e *Engine[T]) Announce(ctx context.Context, by By, job string, wave int64)
 	if err != nil || w.State == WaveAnnounced {
 		return counts, err
 	}
-	if err = e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil, nil); err != nil {
+	err = e.moveWave(ctx, By{Actor: by.Actor}, wave, "announce", nil, nil)
+	var stale *StaleError
+	var over *StateError
+	if errors.As(err, &stale) || errors.As(err, &over) {
 		// Another process may have ended the same job in the same instant.
 		if now, again := e.Wave(ctx, wave); again == nil && now.State == WaveAnnounced {
 			err = nil

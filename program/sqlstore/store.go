@@ -58,7 +58,7 @@ type Options struct {
 // the pages of before, so after a commit that deletes keys of people the store writes the
 // log back and cuts it to nothing. While somebody reads an older snapshot, in this process
 // or another, that is not possible, and nobody is made to wait: the next such commit does
-// it, or Close. On PostgreSQL what was deleted goes with VACUUM, and from its log and copies
+// it, or Close, or after a death Open. On PostgreSQL what was deleted goes with VACUUM, and from its log and copies
 // with these.
 //
 // The store keeps up to five connections: one that writes, on SQLite, and four
@@ -88,6 +88,7 @@ func Open(ctx context.Context, db *sql.DB, database Database, options *Options) 
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.forget(ctx) // a process may have died before it did
 	return s, nil
 }
 

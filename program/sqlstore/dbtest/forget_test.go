@@ -17,7 +17,7 @@ import (
 
 // The wrapped key of somebody who was erased is in no file of SQLite any more: neither in
 // the database nor in its log. While somebody reads an older snapshot the log keeps it, and
-// the next erasure, or Close, takes it out.
+// the next erasure, or Close, takes it out; if the process dies before, Open does.
 func TestAnErasedKeyIsInNoFileOfSQLite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "erased.db")
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -91,6 +91,12 @@ func TestAnErasedKeyIsInNoFileOfSQLite(t *testing.T) {
 	done = reads()
 	erase(3)
 	require.True(t, found(3))
+	dead := filepath.Join(t.TempDir(), "dead.db") // as the machine finds it after a death here
+	for _, end := range []string{"", "-wal"} {
+		data, err := os.ReadFile(path + end)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(dead+end, data, 0o600))
+	}
 	done()
 	other, err := db.Conn(ctx) // the file stays open: SQLite does nothing by itself
 	require.NoError(t, err)
@@ -98,4 +104,14 @@ func TestAnErasedKeyIsInNoFileOfSQLite(t *testing.T) {
 	require.NoError(t, other.PingContext(ctx))
 	require.NoError(t, store.Close())
 	require.False(t, found(3))
+
+	path = dead
+	require.True(t, found(3), "control: it died before")
+	db, err = sql.Open("sqlite", "file:"+dead)
+	require.NoError(t, err)
+	defer db.Close()
+	store, err = sqlstore.Open(ctx, db, sqlstore.SQLite, &sqlstore.Options{Clock: clock.now})
+	require.NoError(t, err)
+	require.False(t, found(3))
+	require.NoError(t, store.Close())
 }
