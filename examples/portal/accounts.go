@@ -294,6 +294,15 @@ func (a *accounts) attach(ctx context.Context, id string, applicant uuid.UUID) e
 	return err
 }
 
+// ofApplicant is the account of a registration; nil if there is none.
+func (a *accounts) ofApplicant(ctx context.Context, applicant uuid.UUID) (*account, error) {
+	x, err := scanAccount(a.row(ctx, `SELECT id, kind, roles, applicant FROM portal_accounts WHERE applicant = ?`, applicant.String()))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return x, err
+}
+
 // try counts an attempt to give an identity, and reports whether another one is allowed today.
 func (a *accounts) try(ctx context.Context, id string, most int64) (bool, error) {
 	var n int64
@@ -385,6 +394,12 @@ func (a *accounts) keepFirstHand(ctx context.Context, act, actor, what string) e
 	_, err := a.exec(ctx, `INSERT INTO portal_first_hands (act, actor, what, created) VALUES (?,?,?,?)
 		ON CONFLICT (act) DO UPDATE SET actor = excluded.actor, what = excluded.what, created = excluded.created`, act, actor, what, a.clock().Unix())
 	return err
+}
+
+// takeFirstHand uses up what a first hand did: of several who are second at once, one may go on.
+func (a *accounts) takeFirstHand(ctx context.Context, act, actor string) (bool, error) {
+	n, err := a.exec(ctx, `DELETE FROM portal_first_hands WHERE act = ? AND actor = ?`, act, actor)
+	return n == 1, err
 }
 
 func (a *accounts) setting(ctx context.Context, name string) (string, error) {

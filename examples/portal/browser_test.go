@@ -316,7 +316,7 @@ func TestBrowserPages(t *testing.T) {
 		"siti@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/surat", "/saya/gelombang/1/kursus", "/saya/gelombang/1/rekening", "/saya/pembayaran", "/saya/data", "/saya/kode"},
 		"agus@contoh.test":  {"/saya", "/saya/kelayakan", "/saya/gelombang/1", "/saya/gelombang/1/keberatan"},
 		"wati@contoh.test":  {"/saya/gelombang/1", "/saya/pembayaran"},
-		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/keberatan", appeal, "/petugas/rujukan", referral, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
+		"sari@contoh.test":  {"/petugas", "/petugas/gelombang", "/petugas/gelombang/1", "/petugas/gelombang/2", "/petugas/gelombang/1/undian", "/petugas/gelombang/1/kasus", "/petugas/kasus/1/" + me.Applicant.String(), "/petugas/cari", "/petugas/kode", "/petugas/keberatan", appeal, "/petugas/rujukan", referral, "/petugas/pekerjaan", "/petugas/pembayaran", "/petugas/pembayaran/1", "/petugas/selisih", "/petugas/jurnal"},
 		"rahma@contoh.test": {"/petugas", "/petugas/pembayaran/1"},
 	}
 	agus.get("/saya/gelombang/1/keberatan").ok()
@@ -442,5 +442,16 @@ func TestBrowserRecovery(t *testing.T) {
 		lost.set("login", login, "code", code, "password", newWords).press(text("recover.button")).says(text("code.lead.recovered")).sound(axe).picture(c.lang + "-recovered")
 		lost.press(text("code.next")).set("login", login, "password", newWords).press(text("signin.button")).says(text("me.identity"))
 		b.open("/saya").says(text("signin.title"))
+
+		// Who has lost the code too: two officers see the card.
+		citizen, err := s.p.accounts.byID(t.Context(), "c-siti")
+		require.NoError(t, err)
+		siti, err := s.p.engine.Applicant(t.Context(), citizen.Applicant)
+		require.NoError(t, err)
+		card := []string{"nik", siti.Person.National.Reveal(), "reason", "card-seen", "password", demoPassword}
+		sari, budi := s.tab(ctx, c.width, 900, c.lang).signIn("sari@contoh.test"), s.tab(ctx, c.width, 900, c.lang).signIn("budi@contoh.test")
+		sari.open("/petugas/cari").press(text("codedesk.title")).set("nik", "1").press(text("codedesk.button")).says(text("form.nik.sixteen-digits")).sound(axe)
+		sari.set(card...).press(text("codedesk.button")).says(text("codedesk.code.first")).sound(axe)
+		budi.open("/petugas/kode").set(card...).press(text("codedesk.button")).says(text("code.lead.office"), text("code.yours")).sound(axe).picture(c.lang + "-code-office")
 	}
 }

@@ -31,6 +31,7 @@ var reasons = map[string][]string{
 	"wave":    {"schedule", "instruction", "correction"},
 	"case":    {"partner-report", "citizen-request", "correction"},
 	"search":  {"citizen-here", "complaint", "audit"},
+	"code":    {"card-seen", "card-and-family-card-seen"},
 	"appeal":  {"evidence-shown", "evidence-missing", "register-corrected", "rule-applies"},
 	"payment": {"due", "again", "checked", "bank-asks"},
 	// A referral is judged for the first, and looked for for the others.
@@ -550,14 +551,9 @@ func (p *portal) search(c *call) error {
 		return c.pageWith(http.StatusUnprocessableEntity, "search", data, faults)
 	}
 	until := c.wall().Add(p.floor)
-	digest := p.keys.Index("national", nik.Reveal())
-	rows, err := p.store.Load(c.ctx(), program.Query{Keys: []program.Key{{Table: program.TableIndex, Values: []any{"national", digest[:]}}}})
+	found, err := p.byNational(c.ctx(), nik)
 	if err != nil {
 		return err
-	}
-	found := uuid.Nil
-	if len(rows.Rows) == 1 {
-		found = uuid.UUID(rows.Rows[0].Values[2].([]byte))
 	}
 	more := []any{"found", found != uuid.Nil}
 	if found != uuid.Nil {
@@ -582,6 +578,16 @@ func (p *portal) search(c *call) error {
 	}
 	p.wait(c.ctx(), until)
 	return c.page(http.StatusOK, "search", data)
+}
+
+// byNational is the applicant of a national number; uuid.Nil if there is none.
+func (p *portal) byNational(ctx context.Context, nik identity.NIK) (uuid.UUID, error) {
+	digest := p.keys.Index("national", nik.Reveal())
+	rows, err := p.store.Load(ctx, program.Query{Keys: []program.Key{{Table: program.TableIndex, Values: []any{"national", digest[:]}}}})
+	if err != nil || len(rows.Rows) != 1 {
+		return uuid.Nil, err
+	}
+	return uuid.UUID(rows.Rows[0].Values[2].([]byte)), nil
 }
 
 // freshFor is how long ago somebody who has no password here may have signed in, before what is serious.

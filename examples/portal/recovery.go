@@ -9,11 +9,15 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"github.com/gelombang/gelombang/program/identity"
 )
 
 // This file is what a citizen does who has forgotten the password: a code that was shown once, at signing up,
-// and that the citizen keeps on paper. It needs no channel, and no address that somebody could take over.
+// and that the citizen keeps on paper. It needs no channel, and no address that somebody could take over. Who has lost
+// the code too comes to the office, where two officers see the card.
 
 // A code is 28 letters and digits in seven groups: 140 random bits. The letters are those that nobody takes for a digit.
 const (
@@ -184,4 +188,78 @@ func (p *portal) newCodePage(c *call) error {
 		return err
 	}
 	return c.showCode(code, "again", "/saya/data")
+}
+
+// codeDesk is for a citizen at the office who has lost password and code. Two officers see the card, on one day and each
+// for themselves; the second is shown a new code, to print and hand over. It changes nothing else, and is of no use without
+// the login, which no officer can see: a digest is all that is kept of it.
+func (p *portal) codeDesk(c *call) error {
+	data := map[string]any{"Reasons": reasons["code"]}
+	if c.r.Method == http.MethodGet {
+		return c.page(http.StatusOK, "code-desk", data)
+	}
+	faults := map[string]string{}
+	nik, _, err := identity.ParseNIK(strings.ReplaceAll(c.form("nik"), " ", ""))
+	if err != nil {
+		faults["nik"] = formatFault(err, "nik")
+	}
+	if err := c.reauthenticate(faults); err != nil {
+		return err
+	}
+	if len(faults) > 0 {
+		return c.pageWith(http.StatusUnprocessableEntity, "code-desk", data, faults)
+	}
+	until := c.wall().Add(p.floor)
+	applicant, err := p.byNational(c.ctx(), nik)
+	if err != nil {
+		return err
+	}
+	whose, err := c.accounts.ofApplicant(c.ctx(), applicant)
+	if err != nil {
+		return err
+	}
+	action, act, first := "code.nobody", "", ""
+	if whose != nil {
+		act = "code/" + whose.ID + "/" + c.time.now().In(wib).Format(time.DateOnly)
+		if first, _, err = c.accounts.firstHand(c.ctx(), act); err != nil {
+			return err
+		}
+		action = "code.first"
+		if first != "" && first != c.me.ID {
+			action = "code.second"
+		}
+	}
+	subject := "nobody"
+	if whose != nil {
+		subject = "account " + whose.ID
+	}
+	if faults, err := c.because("code", action, subject); err != nil {
+		return err
+	} else if len(faults) > 0 {
+		return c.pageWith(http.StatusUnprocessableEntity, "code-desk", data, faults)
+	}
+	switch action {
+	case "code.first":
+		if err := c.accounts.keepFirstHand(c.ctx(), act, c.me.ID, "card"); err != nil {
+			return err
+		}
+	case "code.second":
+		if taken, err := c.accounts.takeFirstHand(c.ctx(), act, first); err != nil {
+			return err
+		} else if !taken {
+			return &fault{http.StatusConflict, "fault.code.taken"}
+		}
+		if err := p.note(c.ctx(), whose.ID, "password", map[string]any{"what": "new recovery code, at the office", "officers": []string{first, c.me.ID}}); err != nil {
+			return err
+		}
+		code, err := c.accounts.giveCode(c.ctx(), whose.ID)
+		if err != nil {
+			return err
+		}
+		p.wait(c.ctx(), until)
+		return c.showCode(code, "office", "/petugas")
+	}
+	p.wait(c.ctx(), until)
+	data["Said"] = action
+	return c.page(http.StatusOK, "code-desk", data)
 }

@@ -205,3 +205,77 @@ func TestRecoveryCode(t *testing.T) {
 	b.post("/masuk/pulihkan", "login", nova, "code", "0", "password", newWords).refused(422, "kode tidak benar")
 	b.post("/masuk/pulihkan", "login", nova, "code", code, "password", newWords).ok("Kata sandi sudah diganti")
 }
+
+// Who has lost the code too comes to the office: two officers see the card, on one day, and the second is shown a new code.
+func TestRecoveryAtTheOffice(t *testing.T) {
+	s := newSite(t)
+	me, who := s.browser(), ordinary(firstFree, 1)[0]
+	me.post("/daftar", "login", nova, "password", oldWords).ok()
+	old := me.code()
+	me.post("/saya/identitas", who.form()...).ok()
+	account, err := s.p.accounts.signIn(t.Context(), nova, oldWords)
+	require.NoError(t, err)
+	sari, budi, rahma := s.as("sari@contoh.test"), s.as("budi@contoh.test"), s.as("rahma@contoh.test")
+	asks := func(more ...string) []string {
+		return append([]string{"nik", who.NIK, "reason", "card-seen", "password", demoPassword}, more...)
+	}
+	sari.get("/petugas/cari").ok(`href="/petugas/kode"`)
+	rahma.post("/petugas/kode", asks()...).refused(http.StatusForbidden)
+	sari.post("/petugas/kode", "nik", who.NIK, "password", demoPassword).refused(422, "Choose the reason")
+	sari.post("/petugas/kode", "nik", who.NIK, "reason", "audit", "password", demoPassword).refused(422, "Choose the reason")
+	sari.post("/petugas/kode", "nik", who.NIK, "reason", "card-seen", "password", "wrong").refused(422, "password is not right")
+	sari.post("/petugas/kode", "nik", "123", "reason", "card-seen", "password", demoPassword).refused(422, "16 digits")
+	budi.post("/petugas/kode", asks()...).ok("Now another officer")
+	budi.post("/petugas/kode", asks()...).ok("Now another officer") // nobody is their own second
+
+	// What was seen yesterday is over.
+	s.p.time.moved.Add(int64(24 * time.Hour))
+	me, sari, budi = s.browser(), s.as("sari@contoh.test"), s.as("budi@contoh.test")
+	sari.post("/petugas/kode", asks()...).ok("Now another officer")
+	lost := s.browser()
+	budi.post("/petugas/kode", asks("document", "BA-9/2026")...).ok("Print this page")
+	code := budi.code()
+	require.Contains(t, budi.header.Get("Cache-Control"), "no-store")
+	lost.post("/masuk/pulihkan", "login", nova, "code", old, "password", newWords).refused(422, "not right")
+	me.post("/masuk", "login", nova, "password", oldWords).ok() // the password is the citizen's to change
+	lost.post("/masuk/pulihkan", "login", nova, "code", code, "password", newWords).ok("everybody was signed out")
+	lost.post("/masuk", "login", nova, "password", newWords).ok()
+	require.Equal(t, "/masuk", me.get("/saya").at)
+	sari.post("/petugas/kode", asks()...).ok("Now another officer") // each code takes two hands again
+
+	// Nobody, and somebody without an account.
+	sari.post("/petugas/kode", "nik", made(firstFree+5000).NIK, "reason", "card-seen", "password", demoPassword).ok("no account")
+	budi.post("/petugas/kode", "nik", made(secondWave).NIK, "reason", "card-seen", "password", demoPassword).ok("no account")
+
+	journal := s.journal()
+	require.Equal(t, 1, strings.Count(journal, `"what":"new recovery code, at the office"`))
+	require.Regexp(t, account.ID+` portal.password {"officers":\["sari","budi"\],"what":"new recovery code, at the office"}`, journal)
+	require.Equal(t, 4, strings.Count(journal, `"action":"code.first"`))
+	require.Equal(t, 1, strings.Count(journal, `"action":"code.second"`))
+	require.Equal(t, 2, strings.Count(journal, `"action":"code.nobody"`))
+	for _, secret := range []string{who.NIK, who.Name, nova, code, readCode(code)} {
+		require.NotContains(t, journal, secret)
+		require.NotContains(t, s.log.String(), secret)
+	}
+}
+
+// Of many who are second at once, one is shown a code.
+func TestOneSecondHand(t *testing.T) {
+	s := newSite(t)
+	a := s.p.accounts
+	require.NoError(t, a.keepFirstHand(t.Context(), "act", "sari", "card"))
+	var all sync.WaitGroup
+	var taken atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			if ok, err := a.takeFirstHand(t.Context(), "act", "sari"); err == nil && ok {
+				taken.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, taken.Load())
+	first, _, err := a.firstHand(t.Context(), "act")
+	require.NoError(t, err)
+	require.Empty(t, first)
+}

@@ -74,6 +74,8 @@ func (p *portal) routes() []route {
 		{method: post, path: "/petugas/kasus/{wave}/{applicant}/{event}", who: officer, role: roleCases, do: p.caseAct},
 		{method: get, path: "/petugas/cari", who: officer, role: roleCases, do: p.search},
 		{method: post, path: "/petugas/cari", who: officer, role: roleCases, do: p.search, tight: true},
+		{method: get, path: "/petugas/kode", who: officer, role: roleCases, do: p.codeDesk},
+		{method: post, path: "/petugas/kode", who: officer, role: roleCases, do: p.codeDesk, tight: true},
 		{method: get, path: "/petugas/keberatan", who: officer, role: roleCases, do: p.appealList},
 		{method: get, path: "/petugas/keberatan/{wave}/{applicant}/{number}", who: officer, role: roleCases, do: p.appealDesk},
 		{method: post, path: "/petugas/keberatan/{wave}/{applicant}/{number}", who: officer, role: roleCases, do: p.appealDesk},
