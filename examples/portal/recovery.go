@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/gelombang/gelombang/program/identity"
 )
 
 // This file is what a citizen does who has forgotten the password: a code that was shown once, at signing up,
@@ -198,12 +196,8 @@ func (p *portal) codeDesk(c *call) error {
 	if c.r.Method == http.MethodGet {
 		return c.page(http.StatusOK, "code-desk", data)
 	}
-	faults := map[string]string{}
-	nik, _, err := identity.ParseNIK(strings.ReplaceAll(c.form("nik"), " ", ""))
+	nik, faults, err := c.asked()
 	if err != nil {
-		faults["nik"] = formatFault(err, "nik")
-	}
-	if err := c.reauthenticate(faults); err != nil {
 		return err
 	}
 	if len(faults) > 0 {
@@ -218,8 +212,9 @@ func (p *portal) codeDesk(c *call) error {
 	if err != nil {
 		return err
 	}
-	action, act, first := "code.nobody", "", ""
+	action, subject, act, first := "code.nobody", "nobody", "", ""
 	if whose != nil {
+		subject = "account " + whose.ID
 		act = "code/" + whose.ID + "/" + c.time.now().In(wib).Format(time.DateOnly)
 		if first, _, err = c.accounts.firstHand(c.ctx(), act); err != nil {
 			return err
@@ -228,10 +223,6 @@ func (p *portal) codeDesk(c *call) error {
 		if first != "" && first != c.me.ID {
 			action = "code.second"
 		}
-	}
-	subject := "nobody"
-	if whose != nil {
-		subject = "account " + whose.ID
 	}
 	if faults, err := c.because("code", action, subject); err != nil {
 		return err
@@ -249,7 +240,7 @@ func (p *portal) codeDesk(c *call) error {
 		} else if !taken {
 			return &fault{http.StatusConflict, "fault.code.taken"}
 		}
-		if err := p.note(c.ctx(), whose.ID, "password", map[string]any{"what": "new recovery code, at the office", "officers": []string{first, c.me.ID}}); err != nil {
+		if err := p.note(c.ctx(), c.me.ID, "password", map[string]any{"what": "new recovery code, at the office", "account": whose.ID, "first": first}); err != nil {
 			return err
 		}
 		code, err := c.accounts.giveCode(c.ctx(), whose.ID)
